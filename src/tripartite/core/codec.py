@@ -1,0 +1,177 @@
+"""JSON in and out, strictly: our numbers by their grammar, no duplicate keys, no surprises.
+
+Every struct of the core goes through these two functions, so that the same value always has the same bytes and a
+number never passes through a float. Sorting is not needed: a struct's fields have an order.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+
+from tripartite.core.money import Amount, NumberInvalid, Price, Rate
+from tripartite.core.quantity import Quantity
+
+T = TypeVar("T")
+
+_NUMBERS = (Amount, Price, Rate, Quantity)
+DEEPEST = 64  # levels of nesting in any JSON we read
+
+
+class Malformed(ValueError):
+    """Bytes that are not the JSON we asked for. `reason_code` and `pointer` say what and where."""
+
+    def __init__(self, reason_code: str, detail: str, pointer: str = "") -> None:
+        super().__init__(detail)
+        self.reason_code = reason_code
+        self.detail = detail
+        self.pointer = pointer
+
+
+def plain(number: Decimal) -> str:
+    """The shortest plain text of an exact number: no exponent, no trailing zeros beyond what was stated."""
+    return format(number, "f")
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    raise TypeError(f"{type(value).__name__} has no JSON form here")
+
+
+def _decode(kind: type[Any], value: Any) -> Any:
+    if kind in _NUMBERS:
+        return kind.parse(value)
+    raise TypeError(f"{kind.__name__} cannot be read from JSON")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_encode, decimal_format="string")
+
+
+def encode(value: Any) -> bytes:
+    """`value` as canonical JSON bytes: fields in declared order, numbers as strings."""
+    return _encoder.encode(value)
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(kind, dec_hook=_decode)
+
+
+def decode(data: bytes | str, kind: type[T]) -> T:
+    """Read trusted or already checked JSON into `kind`. Errors: `Malformed` with code and JSON pointer."""
+    try:
+        result: T = _decoder(kind).decode(data)  # type: ignore[arg-type]
+    except msgspec.ValidationError as error:
+        raise _explained(error) from None
+    except msgspec.DecodeError as error:
+        raise Malformed("intake.malformed", str(error)) from None
+    except RecursionError:
+        raise Malformed("intake.too_large", "nested too deep") from None
+    return result
+
+
+def _explained(error: msgspec.ValidationError) -> Malformed:
+    text = str(error)
+    message, _, place = text.partition(" - at `")
+    pointer = place.rstrip("`").removeprefix("$").replace("[", "/").replace("]", "").replace(".", "/")
+    code = "intake.schema_violated"
+    if isinstance(error.__cause__, NumberInvalid):
+        code = "intake.amount_invalid"
+    elif "unknown field" in message:
+        code = "intake.field_unknown"
+    elif "Invalid RFC3339" in message or "Invalid date" in message:
+        code = "intake.value_out_of_range"
+    return Malformed(code, message, pointer)
+
+
+def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise Malformed("intake.duplicate_key", f"the key {twice[:60]!r} stands twice in one object")
+    return result
+
+
+def _no_float(text: str) -> Any:
+    return text
+
+
+_scanner = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=_no_float, parse_int=_no_float)
+
+
+def check_strict(data: bytes) -> None:
+    """Refuse what a lenient parser would let pass: duplicate keys, bad UTF-8, a byte order mark, NUL, trailing
+    bytes, lone surrogates, nesting beyond `DEEPEST`.
+
+    Errors: `Malformed` with the code of the rule (security: bad inputs 14 to 22).
+    """
+    if data[:3] == b"\xef\xbb\xbf":
+        raise Malformed("intake.malformed", "a byte order mark before JSON")
+    if b"\x00" in data or b"\\u0000" in data:
+        raise Malformed("intake.malformed", "NUL in text")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Malformed("intake.malformed", f"not UTF-8 at byte {error.start}") from None
+    if b"\\ud" in data or b"\\uD" in data:
+        _refuse_lone_surrogates(text)
+    _refuse_depth(text)
+    try:
+        _scanner.decode(text)
+    except Malformed:
+        raise
+    except RecursionError:
+        raise Malformed("intake.too_large", "nested too deep") from None
+    except ValueError as error:
+        raise Malformed("intake.malformed", str(error)) from None
+
+
+def _refuse_lone_surrogates(text: str) -> None:
+    try:
+        json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8")
+    except UnicodeEncodeError:
+        raise Malformed("intake.malformed", "a lone surrogate in text") from None
+    except (ValueError, RecursionError) as error:
+        raise Malformed("intake.malformed", str(error)[:200]) from None
+
+
+def _refuse_depth(text: str) -> None:
+    # Counting brackets over the whole text bounds the depth from above; only then is it worth a closer look.
+    if text.count("[") + text.count("{") <= DEEPEST:
+        return
+    depth = 0
+    inside = escaped = False
+    for mark in text:
+        if inside:
+            if escaped:
+                escaped = False
+            elif mark == "\\":
+                escaped = True
+            elif mark == '"':
+                inside = False
+        elif mark == '"':
+            inside = True
+        elif mark in "[{":
+            depth += 1
+            if depth > DEEPEST:
+                raise Malformed("intake.too_large", f"nested deeper than {DEEPEST}")
+        elif mark in "]}":
+            depth -= 1
+
+
+def read_strict(data: bytes, kind: type[T]) -> T:
+    """Read outside JSON into `kind`: `check_strict`, then `decode`. Errors: `Malformed`."""
+    check_strict(data)
+    return decode(data, kind)
+
+
+def iso(day: date) -> str:
+    """A business date as text."""
+    return day.isoformat()

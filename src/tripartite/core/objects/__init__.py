@@ -1,0 +1,55 @@
+"""The canonical objects: our form of what every vendor says in its own words.
+
+One module per object. All are frozen `msgspec` structs with tuples inside, so a value can be shared and hashed, and
+its JSON has one form (core/codec.py). Fields a document did not state are None or empty: nothing is invented.
+"""
+
+from tripartite.core.objects.invoice import (
+    Allowance,
+    Invoice,
+    InvoiceKind,
+    InvoiceLine,
+    TaxSubtotal,
+    Withholding,
+)
+from tripartite.core.objects.order import Order, OrderCharge, OrderLine, PriceVersion, ScaleStep
+from tripartite.core.objects.party import Address, BankAccount, Contact, Identifier, Party
+from tripartite.core.objects.payment import Payment, PaymentItem
+from tripartite.core.objects.posting import Posting, PostingLine, PostingTax
+from tripartite.core.objects.receipt import Receipt, ReceiptKind, ReceiptLine
+from tripartite.core.objects.reference import CostCentre, ExchangeRate, TaxCode
+from tripartite.core.objects.requisition import Requisition, RequisitionLine
+from tripartite.core.objects.supplier import Supplier
+
+__all__ = [
+    "Address",
+    "Allowance",
+    "BankAccount",
+    "Contact",
+    "CostCentre",
+    "ExchangeRate",
+    "Identifier",
+    "Invoice",
+    "InvoiceKind",
+    "InvoiceLine",
+    "Order",
+    "OrderCharge",
+    "OrderLine",
+    "Party",
+    "Payment",
+    "PaymentItem",
+    "Posting",
+    "PostingLine",
+    "PostingTax",
+    "PriceVersion",
+    "Receipt",
+    "ReceiptKind",
+    "ReceiptLine",
+    "Requisition",
+    "RequisitionLine",
+    "ScaleStep",
+    "Supplier",
+    "TaxCode",
+    "TaxSubtotal",
+    "Withholding",
+]
