@@ -34,8 +34,18 @@ def manifest(kind: str) -> Manifest:
     return found
 
 
-def readers(kind: str) -> Mapping[str, Reader]:
-    found: Mapping[str, Reader] = _part(kind, "transform").READERS
+def readers(kind: str, settings: Mapping[str, str] | None = None) -> Mapping[str, Reader]:
+    """The readers of a kind; for a connection's settings where the vendor can be set up differently."""
+    part = _part(kind, "transform")
+    if settings and hasattr(part, "readers_for"):
+        return _readers_for(kind, tuple(sorted(settings.items())))
+    found: Mapping[str, Reader] = part.READERS
+    return found
+
+
+@cache
+def _readers_for(kind: str, settings: tuple[tuple[str, str], ...]) -> Mapping[str, Reader]:
+    found: Mapping[str, Reader] = _part(kind, "transform").readers_for(dict(settings))
     return found
 
 

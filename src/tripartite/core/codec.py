@@ -80,7 +80,7 @@ def _explained(error: msgspec.ValidationError) -> Malformed:
     text = str(error)
     message, _, place = text.partition(" - at `")
     pointer = place.rstrip("`").removeprefix("$").replace("[", "/").replace("]", "").replace(".", "/")
-    code = "intake.schema_violated"
+    code = "integration.schema_violated"
     if isinstance(error.__cause__, NumberInvalid):
         code = "intake.amount_invalid"
     elif "unknown field" in message:
@@ -175,3 +175,13 @@ def read_strict(data: bytes, kind: type[T]) -> T:
 def iso(day: date) -> str:
     """A business date as text."""
     return day.isoformat()
+
+
+def builtins(value: Any) -> Any:
+    """`value` as plain dicts, lists and strings, ready for any JSON writer. Exact numbers become strings."""
+    return msgspec.to_builtins(value, enc_hook=_encode, builtin_types=(date,))
+
+
+def plain_json(data: bytes) -> Any:
+    """Stored JSON of ours as plain dicts and lists."""
+    return msgspec.json.decode(data)

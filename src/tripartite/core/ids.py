@@ -24,7 +24,7 @@ def digest(data: bytes) -> str:
 def stable_id(prefix: str, *parts: str) -> str:
     """An id that is the same wherever the same parts are known: `inv_` and 26 characters of a digest."""
     hashed = hashlib.sha256("\x1f".join(parts).encode()).digest()
-    return f"{prefix}_{_base32(hashed[:16])}"
+    return f"{prefix}_{base32(hashed[:16])}"
 
 
 def delivery_key(object_id: str, object_version: int, connection: str, operation: str) -> str:
@@ -32,10 +32,18 @@ def delivery_key(object_id: str, object_version: int, connection: str, operation
     return stable_id("dlv", object_id, str(object_version), connection, operation)
 
 
+def correlation_of(company_code: str, order_number: str) -> str:
+    """The correlation id of everything about one order: requisition, order, receipts, invoices, posting, payment.
+
+    Computed and not looked up, so that documents arriving in any order share it.
+    """
+    return stable_id("c", company_code, order_number)
+
+
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford: no i, l, o, u
 
 
-def _base32(data: bytes) -> str:
+def base32(data: bytes) -> str:
     number = int.from_bytes(data, "big")
     length = (len(data) * 8 + 4) // 5
     return "".join(_ALPHABET[(number >> (5 * place)) & 31] for place in reversed(range(length)))

@@ -101,6 +101,16 @@ class Unreadable(msgspec.Struct, frozen=True):
     detail: str
 
 
+class Unwritable(Exception):
+    """What a writer raises when the vendor has no place for a value: a code, the place in our object, a sentence."""
+
+    def __init__(self, reason_code: str, pointer: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason_code = reason_code
+        self.pointer = pointer
+        self.detail = detail
+
+
 Canonical = Supplier | Requisition | Order | Receipt | Invoice
 
 

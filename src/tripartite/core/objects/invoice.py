@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from tripartite.core.money import Amount, Price, Rate
-from tripartite.core.objects.party import BankAccount, Identifier, Party
+from tripartite.core.objects.party import Address, BankAccount, Identifier, Party
 from tripartite.core.quantity import Quantity
 
 InvoiceKind = Literal["invoice", "credit_memo", "subsequent_debit", "subsequent_credit", "prepayment", "self_billed"]
@@ -35,6 +35,21 @@ class Allowance(msgspec.Struct, frozen=True, omit_defaults=True):
     tax_rate: Rate | None = None
     order_number: str = ""
     line: int = 0  # its number among the document's lines, where the source numbers it
+
+
+class Classification(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an item is by a list of goods and services (CPV, UNSPSC, ...). BT-158."""
+
+    code: str
+    scheme: str = ""
+    version: str = ""
+
+
+class ItemAttribute(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A named property of an item, as stated. BG-32."""
+
+    name: str
+    value: str
 
 
 class InvoiceLine(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -65,6 +80,20 @@ class InvoiceLine(msgspec.Struct, frozen=True, omit_defaults=True):
     allowances: tuple[Allowance, ...] = ()
     cost_centre: str = ""  # BT-133
     note: str = ""
+    details: str = ""  # BT-154; `description` is the name, BT-153
+    gtin_scheme: str = ""  # BT-157-1, as stated
+    price_unit: str = ""  # BT-150, where it is not the line's unit
+    price_gross: Price | None = None  # BT-148
+    price_discount: Price | None = None  # BT-147
+    period_from: date | None = None  # BT-134
+    period_to: date | None = None  # BT-135
+    object_id: Identifier | None = None  # BT-128
+    origin: str = ""  # BT-159
+    classifications: tuple[Classification, ...] = ()
+    attributes: tuple[ItemAttribute, ...] = ()
+    sub_lines: tuple[InvoiceLine, ...] = ()  # what this line is made of; their amounts are within this line's amount
+    parent: str = ""  # the `line_id` of the line it belongs to, where the source nests by reference
+    informative: bool = False  # a heading or explanation: its amount is not part of the sum of lines
 
 
 class TaxSubtotal(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -82,6 +111,62 @@ class TaxSubtotal(msgspec.Struct, frozen=True, omit_defaults=True):
 class Withholding(msgspec.Struct, frozen=True, omit_defaults=True):
     code: str
     amount: Amount
+
+
+class Reference(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Another document by its number, and its date where stated. BG-3."""
+
+    number: str
+    issued_on: date | None = None
+
+
+class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A supporting document. BG-24. The bytes stay in the raw document; here are their digest and length."""
+
+    number: str = ""  # BT-122
+    description: str = ""  # BT-123
+    uri: str = ""  # BT-124; never fetched
+    filename: str = ""
+    media_type: str = ""
+    digest: str = ""  # SHA-256 of the decoded bytes
+    length: int = 0
+    type_code: str = ""
+
+
+class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where and when the goods or services went. BG-13."""
+
+    name: str = ""  # BT-70
+    location: Identifier | None = None  # BT-71
+    delivered_on: date | None = None  # BT-72
+    address: Address | None = None  # BG-15
+
+
+class Card(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The card that paid. BG-18. `number` is what the document shows of it, never completed."""
+
+    number: str
+    holder: str = ""
+
+
+class PaymentMeans(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One way to pay. BG-16. `code` is UNTDID 4461 (58: SEPA credit transfer, 59: SEPA direct debit, 48: card)."""
+
+    code: str = ""  # BT-81
+    name: str = ""  # BT-82
+    account: BankAccount | None = None  # BG-17
+    card: Card | None = None
+    debited_account: str = ""  # BT-91
+    reference: str = ""  # BT-83, where it is not the document's
+
+
+class AdvancePayment(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A payment that is set off or passed on: paid before, or (XRechnung extension) due to a third party."""
+
+    amount: Amount
+    type: str = ""
+    description: str = ""
+    received_on: date | None = None
 
 
 class Invoice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -127,4 +212,31 @@ class Invoice(msgspec.Struct, frozen=True, omit_defaults=True):
     withholding: tuple[Withholding, ...] = ()
     notes: tuple[str, ...] = ()
     ids: tuple[Identifier, ...] = ()  # other identifiers as stated, by scheme
-    extra: dict[str, str] = {}  # further stated facts by business-term name, kept and not matched on
+    extra: dict[str, str] = {}  # further stated facts by business term or path in the source, kept and not matched on
+    customization: str = ""  # BT-24
+    profile: str = ""  # BT-23
+    buyer_reference: str = ""  # BT-10
+    project: str = ""  # BT-11
+    sales_order: str = ""  # BT-14
+    despatch_numbers: tuple[str, ...] = ()  # BT-16 alone
+    tender: str = ""  # BT-17
+    object_id: Identifier | None = None  # BT-18
+    accounting_reference: str = ""  # BT-19
+    tax_currency: str = ""  # BT-6
+    tax_in_tax_currency: Amount | None = None  # BT-111, in `tax_currency`
+    tax_point_on: date | None = None  # BT-7
+    tax_point_code: str = ""  # BT-8 by UNTDID 2005: 3 invoice, 35 delivery, 432 payment
+    period_from: date | None = None  # BT-73
+    period_to: date | None = None  # BT-74
+    payee: Party | None = None  # BG-10
+    tax_representative: Party | None = None  # BG-11
+    deliveries: tuple[Delivery, ...] = ()
+    payment_means: tuple[PaymentMeans, ...] = ()
+    mandate: str = ""  # BT-89
+    creditor_id: str = ""  # BT-90
+    lines_total: Amount | None = None  # BT-106
+    allowances_total: Amount | None = None  # BT-107
+    charges_total: Amount | None = None  # BT-108
+    originals: tuple[Reference, ...] = ()  # BG-3, all of them; `original` is the first
+    attachments: tuple[Attachment, ...] = ()
+    payments: tuple[AdvancePayment, ...] = ()

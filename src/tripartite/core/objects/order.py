@@ -66,6 +66,9 @@ class OrderLine(msgspec.Struct, frozen=True, omit_defaults=True):
     cost_centre: str = ""
     account: str = ""
     foreign_id: str = ""  # the source's own id of the line, where it refers to lines by id
+    amount: Amount | None = None  # net, as stated
+    details: str = ""  # the longer description
+    note: str = ""
 
 
 class OrderCharge(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -75,6 +78,8 @@ class OrderCharge(msgspec.Struct, frozen=True, omit_defaults=True):
     amount: Amount
     line: int = 0
     supplier: str = ""  # a carrier who bills it himself
+    code: str = ""  # as stated, like the reason
+    reason: str = ""
 
 
 class Order(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -101,3 +106,9 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     charges: tuple[OrderCharge, ...] = ()
     requester: str = ""
     approver: str = ""
+    net: Amount | None = None  # as stated: total without tax
+    tax: Amount | None = None
+    gross: Amount | None = None
+    valid_to: date | None = None
+    buyer_reference: str = ""
+    extra: dict[str, str] = {}  # further stated facts by their path in the source, kept and not matched on

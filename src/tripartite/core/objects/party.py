@@ -26,6 +26,7 @@ class Contact(msgspec.Struct, frozen=True, omit_defaults=True):
     name: str = ""
     phone: str = ""
     email: str = ""
+    department: str = ""
 
 
 class BankAccount(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -17,7 +17,7 @@ class ReceiptLine(msgspec.Struct, frozen=True, omit_defaults=True):
     """What came. `quantity` is positive for every kind; the kind gives the direction. Unit: `unit`.
 
     `accepted` is what passed inspection (four-way, services); None where nobody said. `takes_from` names the
-    receipt that a return or reversal takes from.
+    receipt that a return or reversal takes from. `order_line` 0: the source names no line (mapping looks by item).
     """
 
     order_number: str
@@ -30,6 +30,12 @@ class ReceiptLine(msgspec.Struct, frozen=True, omit_defaults=True):
     takes_from: str = ""
     item: str = ""
     description: str = ""
+    line_ref: str = ""  # the source's own id of this line
+    order_line_ref: str = ""  # the order line as stated, where it is no number (then `order_line` is 0)
+    supplier_item: str = ""
+    rejected: Quantity | None = None
+    short: Quantity | None = None  # less than was announced
+    note: str = ""
 
 
 class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -44,3 +50,6 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     receiver: str = ""
     notes: tuple[str, ...] = ()
     lines: tuple[ReceiptLine, ...] = ()
+    buyer: Party | None = None
+    delivered_on: date | None = None  # when it came, where that is stated beside the date of the document
+    extra: dict[str, str] = {}  # further stated facts by their path in the source, kept and not matched on

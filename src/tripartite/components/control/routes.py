@@ -1,0 +1,137 @@
+"""Questions of control: the queue of exceptions, the lineage of a transaction, deliveries, connections, the log."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import Request, get
+from litestar.params import Parameter
+from litestar.handlers import HTTPRouteHandler
+
+from tripartite.components.control import store
+from tripartite.core import codec
+from tripartite.runtime.audit_proofs import Choice, NothingSealed, find_evidence
+from tripartite.runtime.component import Ports
+from tripartite.runtime.http_app import Page, Problem, companies_of, permission
+
+
+def routes(ports: Ports) -> list[HTTPRouteHandler]:
+    @get("/v1/exceptions", opt=permission("exception.read"), summary="Exceptions by money at risk")
+    async def list_exceptions(
+        request: Request[Any, Any, Any],
+        wanted: Annotated[str, Parameter(query="state")] = "open",
+        owner: str = "",
+        code: str = "",
+        object_id: str = "",
+        limit: int = 50,
+    ) -> Page:
+        async with ports.db.connection() as connection:
+            found = await store.queue(
+                connection,
+                state="" if wanted == "all" else wanted,
+                owner=owner,
+                code=code,
+                object_id=object_id,
+                limit=min(limit, 200),
+                companies=companies_of(request),
+            )
+            notices = await store.notices_of(connection, [record.exception_id for record in found])
+        told: dict[str, list[dict[str, Any]]] = {}
+        for notice in notices:
+            told.setdefault(notice["exception_id"], []).append(notice)
+        return Page([{**codec.builtins(record), "notices": told.get(record.exception_id, [])} for record in found])
+
+    @get("/v1/exceptions/causes", opt=permission("exception.read"), summary="Open exceptions by reason")
+    async def list_causes(request: Request[Any, Any, Any]) -> Page:
+        async with ports.db.connection() as connection:
+            return Page(await store.causes(connection, companies_of(request)))
+
+    @get("/v1/lineage/{correlation_id:str}", opt=permission("lineage.read"), summary="What happened, in order")
+    async def lineage(request: Request[Any, Any, Any], correlation_id: str) -> dict[str, Any]:
+        async with ports.db.connection() as connection:
+            events = await store.lineage(connection, correlation_id, companies_of(request))
+        if not events:
+            raise Problem("access.not_found", 404, f"Nothing is known under {correlation_id}.")
+        return {"correlation_id": correlation_id, "events": events, "as_of": ports.clock.now().isoformat()}
+
+    @get("/v1/deliveries", opt=permission("delivery.read"), summary="What is owed to the outside about an object")
+    async def list_deliveries(object_id: str) -> Page:
+        async with ports.db.connection() as connection:
+            return Page(await store.deliveries_of(connection, object_id))
+
+    @get("/v1/connections", opt=permission("estate.read"), summary="Each connection: circuit, calls, what is due")
+    async def list_connections() -> Page:
+        async with ports.db.connection() as connection:
+            known = {row["connection"]: row for row in await store.connections(connection)}
+        return Page(
+            [
+                {
+                    "kind": configured.kind,
+                    "role": configured.role,
+                    "companies": list(ports.estate.companies_of(configured.name)),
+                    "modes": dict(configured.modes),
+                    **known.get(configured.name, {}),
+                    "connection": configured.name,
+                }
+                for configured in ports.estate.connections
+            ]
+        )
+
+    @get("/v1/backlog", opt=permission("estate.read"), summary="Messages that are not read yet, by consumer")
+    async def list_backlog() -> Page:
+        async with ports.db.connection() as connection:
+            return Page(await store.backlog(connection))
+
+    @get("/v1/traces/{trace_id:str}", opt=permission("trace.read"), summary="The spans of a trace")
+    async def one_trace(trace_id: str) -> Page:
+        async with ports.db.connection() as connection:
+            return Page(await store.spans_of(connection, trace_id))
+
+    @get("/v1/audit", opt=permission("audit.read"), summary="The audit log: size, root, what is pending")
+    async def audit_state() -> dict[str, Any]:
+        async with ports.db.connection() as connection:
+            return await store.log_state(connection)
+
+    @get("/v1/audit/leaves/{leaf_id:str}", opt=permission("audit.read"), summary="A leaf and its proof")
+    async def audit_leaf(request: Request[Any, Any, Any], leaf_id: str) -> dict[str, Any]:
+        companies = companies_of(request)
+        choice = Choice(leaf_ids=(leaf_id,), companies=None if companies is None else (*companies, "*"))
+        try:
+            async with ports.db.connection() as connection:
+                evidence = await find_evidence(connection, choice)
+        except NothingSealed:
+            raise Problem("access.not_found", 404, "Nothing is sealed yet; ask again in a second.") from None
+        if not evidence.leaves:
+            raise Problem("access.not_found", 404, f"No sealed leaf {leaf_id}.")
+        leaf = evidence.leaves[0]
+        return {
+            "index": leaf.index,
+            "leaf_id": leaf.leaf_id,
+            "company_code": leaf.company_code,
+            "kind": leaf.kind,
+            "object_id": leaf.object_id,
+            "correlation_id": leaf.correlation_id,
+            "recorded_at_microseconds": leaf.recorded_at,
+            "salt": leaf.salt.hex() if leaf.salt else "",
+            "record": leaf.record.decode() if leaf.record else "",
+            "commitment": leaf.commitment.hex(),
+            "path": [step.hex() for step in leaf.path],
+            "checkpoint": evidence.note,
+        }
+
+    @get("/health", opt=permission("public"), summary="Whether this process answers", include_in_schema=False)
+    async def health() -> dict[str, Any]:
+        return {"ok": True}
+
+    return [
+        list_exceptions,
+        list_causes,
+        lineage,
+        list_deliveries,
+        list_connections,
+        list_backlog,
+        one_trace,
+        audit_state,
+        audit_leaf,
+        health,
+    ]

@@ -1,0 +1,184 @@
+"""What the gateway fetches: polls of each connection's streams, and documents that a thin webhook told of.
+
+These jobs decide nothing and may run twice: what they bring goes through the door, where a twin stops, and a cursor
+moves only in the transaction that keeps its page.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import msgspec
+
+from tripartite.components.gateway import store
+from tripartite.components.gateway.intake import Document, Door, Taken
+from tripartite.connectors import registry
+from tripartite.core import codec
+from tripartite.core.envelope import Message
+from tripartite.core.events import ANSWERS, Answered, Ask
+from tripartite.runtime.bus import Outgoing
+from tripartite.runtime.component import Ports
+from tripartite.runtime.db import Connection, DatabaseGone
+from tripartite.runtime.protocol import HttpFailure, ObjectKind, Pulled
+
+log = logging.getLogger(__name__)
+PAGES_PER_POLL = 40  # the next poll goes on where this one stopped
+PAGE = 50
+MOST_ASKS = 5
+
+
+async def poll_connections(ports: Ports, door: Door) -> None:
+    """Pull every stream of every connection that has any, from where it was left."""
+    for configured in ports.estate.connections:
+        client = ports.clients.get(configured.name)
+        if client is None:
+            continue
+        for stream in registry.manifest(configured.kind).reads:
+            if configured.settings.get(f"poll_{stream}", "on") == "on":
+                await pull_stream(ports, door, configured.name, stream)
+
+
+async def pull_stream(ports: Ports, door: Door, name: str, stream: ObjectKind) -> int:
+    """Pull one stream page by page; returns how many documents came."""
+    client = ports.clients[name]
+    brought = 0
+    for _ in range(PAGES_PER_POLL):
+        async with ports.db.connection() as connection:
+            cursor = await store.pull_cursor(connection, name, stream)
+        try:
+            with ports.telemetry.span(f"pull {stream}", component="gateway", connection=name):
+                page = await client.pull(stream, cursor, PAGE)
+        except (HttpFailure, OSError, ValueError) as error:
+            log.warning("pull failed", extra={"connection": name, "stream": stream, "error": str(error)[:300]})
+            async with ports.db.connection() as connection:
+                await store.pull_failed(connection, name, stream, str(error), ports.clock.now())
+            return brought
+        at, next_cursor = ports.clock.now(), page.cursor
+
+        async def keep(connection: Connection, _: Sequence[Taken], cursor: str = next_cursor) -> Sequence[Outgoing]:
+            await store.keep_cursor(connection, name, stream, cursor, at)
+            return ()
+
+        await door.accept([_document(name, item) for item in page.items], keep)
+        brought += len(page.items)
+        if not page.more:
+            break
+    return brought
+
+
+def _document(name: str, item: Pulled) -> Document:
+    return Document(
+        connection=name,
+        content=item.content,
+        media_type=item.media_type,
+        caller=f"pull:{name}",
+        name=item.key,
+        kind=item.kind,
+    )
+
+
+async def ask_due(ports: Ports, door: Door) -> None:
+    """Put the questions that are owed to the connections that can answer, and tell what came of it."""
+    async with ports.db.connection() as connection:
+        due = await store.due_asks(connection, ports.clock.now(), 100)
+    for payload, correlation_id, causation_id, attempts in due:
+        ask = codec.decode(payload, Ask)
+        brought: list[Document] = []
+        failures: list[str] = []
+        asked = 0
+        as_of = ports.clock.now()
+        for configured in ports.estate.connections:
+            client = ports.clients.get(configured.name)
+            if client is None or configured.role not in ask.roles or not configured.serves(ask.company_code):
+                continue
+            if ask.question not in registry.manifest(configured.kind).asks:
+                continue
+            asked += 1
+            try:
+                with ports.telemetry.span(
+                    f"ask {ask.question}", component="gateway", connection=configured.name, reference=ask.reference
+                ):
+                    found = await client.ask(ask.question, ask.parameters)
+            except (HttpFailure, OSError, ValueError) as error:
+                failures.append(f"{configured.name}: {error}")
+                continue
+            brought.extend(_document(configured.name, item) for item in found)
+        if failures and not brought and attempts < MOST_ASKS:
+            continue  # asked again when the row is due
+        answer = Answered(
+            ask.company_code,
+            ask.question,
+            ask.reference,
+            as_of,
+            len(brought),
+            "; ".join(failures)[:500] if asked else "no connection can answer this",
+        )
+
+        async def told(
+            connection: Connection,
+            taken: Sequence[Taken],
+            answer: Answered = answer,
+            cause: tuple[str, str] = (correlation_id, causation_id),
+        ) -> Sequence[Outgoing]:
+            new = sum(each.disposition != "duplicate" for each in taken)
+            told = msgspec.structs.replace(answer, found=new)
+            await store.asked(connection, answer.company_code, answer.question, answer.reference)
+            return [
+                Outgoing(
+                    ANSWERS,
+                    Message(
+                        message_id=ports.ids.new("msg"),
+                        type="tripartite.question.answered.v1",
+                        company_code=answer.company_code,
+                        key=answer.reference,
+                        correlation_id=cause[0],
+                        causation_id=cause[1],
+                        occurred_at=answer.as_of,
+                        payload=codec.encode(told),
+                    ),
+                )
+            ]
+
+        await door.accept(brought, told)
+
+
+async def fetch_due(ports: Ports, door: Door) -> None:
+    """Fetch the documents that webhooks told of."""
+    async with ports.db.connection() as connection:
+        due = await store.due_fetches(connection, ports.clock.now(), 200)
+    for name, kind, key, version, attempts in due:
+        client = ports.clients.get(name)
+        if client is None:
+            continue
+        row = (name, kind, key, version)
+        try:
+            with ports.telemetry.span(f"fetch {kind}", component="gateway", connection=name, key=key):
+                pulled = await client.fetch(kind, key)  # type: ignore[arg-type]
+        except (HttpFailure, OSError, ValueError) as error:
+            log.warning(
+                "fetch failed", extra={"connection": name, "key": key, "attempts": attempts, "error": str(error)[:300]}
+            )
+            continue
+
+        async def done(
+            connection: Connection, _: Sequence[Taken], row: tuple[str, str, str, str] = row
+        ) -> Sequence[Outgoing]:
+            await store.fetched(connection, [row])
+            return ()
+
+        await door.accept([_document(name, pulled)] if pulled is not None else [], done)
+
+
+async def keep_asking(ports: Ports, door: Door) -> None:
+    """Put questions and fetch documents as they fall due, until cancelled: people wait for these."""
+    while True:
+        try:
+            await ask_due(ports, door)
+            await fetch_due(ports, door)
+        except DatabaseGone:
+            await ports.clock.sleep(0.5)
+        except Exception:
+            log.exception("asking failed")
+            await ports.clock.sleep(1.0)
+        await ports.clock.sleep(0.25)

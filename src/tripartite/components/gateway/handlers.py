@@ -1,0 +1,297 @@
+"""From received bytes to canonical objects: read outside the transaction, mapped and published inside it.
+
+    on_received     the vendor's words become ours; each intake gets its disposition
+    on_suppliers    the cross-references that mapping needs
+    on_dispositions the owner's last word on an intake (duplicate, stale, ...)
+
+A document that cannot be read is set aside with its reason and the place; its neighbours go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from tripartite.components.gateway import store
+from tripartite.connectors import registry
+from tripartite.core import codec
+from tripartite.core.envelope import Message
+from tripartite.core.estate import Connection as Configured
+from tripartite.core.events import (
+    CANONICAL,
+    Ask,
+    Disposed,
+    InvoiceArrived,
+    OrderArrived,
+    ReceiptArrived,
+    Received,
+    RequisitionArrived,
+    SupplierArrived,
+    SupplierRecorded,
+)
+from tripartite.core.findings import Finding
+from tripartite.core.ids import correlation_of, stable_id
+from tripartite.core.mapping.documents import map_invoice, map_order, map_receipt
+from tripartite.core.mapping.xrefs import Xrefs, keys_of, keys_of_supplier
+from tripartite.core.objects import Invoice, Order, Receipt, Requisition, Supplier
+from tripartite.runtime.bus import Batch, Outgoing, publish
+from tripartite.runtime.component import Ports
+from tripartite.runtime.db import Connection
+from tripartite.runtime.protocol import Canonical, Raw, ReadResult, Unreadable
+
+KINDS: Mapping[str, type[Any]] = {
+    "invoice": Invoice,
+    "order": Order,
+    "receipt": Receipt,
+    "requisition": Requisition,
+    "supplier": Supplier,
+}
+
+
+class WasRead(msgspec.Struct, frozen=True):
+    """A document that became canonical, not yet mapped."""
+
+    kind: str
+    value: Canonical
+    format: str = ""
+    dropped: tuple[str, ...] = ()
+
+
+class Gateway:
+    """The gateway's handlers, with their ports."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    async def read(self, batch: Batch) -> list[WasRead | Unreadable]:
+        """Read the documents of a batch: untrusted formats in sub-processes, a vendor's own words here."""
+        received = [codec.decode(message.payload, Received) for message in batch.messages]
+        async with self._ports.db.connection() as connection:
+            bytes_of = await store.contents(connection, [each.digest for each in received])
+        raws = [Raw(bytes_of[each.digest], each.media_type, each.connection) for each in received]
+        results: list[WasRead | Unreadable] = [Unreadable("intake.type_not_supported", "", "")] * len(raws)
+        untrusted: list[int] = []
+        for place, (each, raw) in enumerate(zip(received, raws, strict=True)):
+            configured = self._ports.estate.connection(each.connection)
+            if configured is None:
+                results[place] = Unreadable("integration.mapping_missing", "", f"no connection {each.connection!r}")
+            elif configured.kind == "documents":
+                untrusted.append(place)
+            else:
+                results[place] = _read_vendor(configured, each.kind, raw)
+        if untrusted:
+            assert self._ports.parser is not None
+            answers = await self._ports.parser.read_many([("", raws[place]) for place in untrusted])
+            for place, answer in zip(untrusted, answers, strict=True):
+                if isinstance(answer, Unreadable):
+                    results[place] = answer
+                else:
+                    head = answer.head
+                    value = codec.decode(answer.payload, KINDS[head.kind])
+                    results[place] = WasRead(head.kind, value, head.document_kind or head.kind, head.dropped)
+        return results
+
+    async def on_received(self, connection: Connection, batch: Batch) -> None:
+        """Map what was read, publish it as canonical, say what became of each intake."""
+        received = [codec.decode(message.payload, Received) for message in batch.messages]
+        results: list[WasRead | Unreadable] = batch.prepared
+        keys = {
+            key
+            for each, result in zip(received, results, strict=True)
+            if isinstance(result, WasRead) and isinstance(result.value, Invoice | Order | Receipt)
+            for key in keys_of(result.value, each.connection)
+        }
+        known = await store.xrefs(connection, keys)
+        dispositions, outgoing = [], []
+        for message, each, result in zip(batch.messages, received, results, strict=True):
+            if isinstance(result, Unreadable):
+                dispositions.append(_unreadable(each, result))
+                continue
+            mapped = self._mapped(each, result, known)
+            dispositions.append(mapped.disposition)
+            if mapped.outgoing is not None:
+                outgoing.append(self._message(message, mapped))
+        await store.dispose(connection, dispositions)
+        await publish(connection, outgoing)
+
+    def _mapped(self, received: Received, result: WasRead, known: Xrefs) -> Mapped:
+        value, findings = self._map(result.value, known, received.connection)
+        number = value.number
+        company = getattr(value, "company_code", "")
+        if isinstance(value, Invoice | Order | Receipt) and not company:
+            # No company: nobody here may decide on it. It waits for the mapping, under its bytes.
+            missing = next(f for f in findings if f.code == "integration.mapping_missing")
+            return Mapped(
+                store.Disposition(
+                    intake_id=received.intake_id,
+                    disposition="quarantined",
+                    reason_code="integration.mapping_missing",
+                    pointer="/buyer",
+                    detail=missing.words,
+                    format=result.format,
+                    object_kind=result.kind,
+                    object_key=number,
+                    dropped=result.dropped,
+                ),
+                None,
+                "",
+                "",
+                "",
+            )
+        shared = correlation(value, company, received.intake_id)
+        return Mapped(
+            store.Disposition(
+                intake_id=received.intake_id,
+                disposition="applied",
+                format=result.format,
+                object_kind=result.kind,
+                object_key=number,
+                company_code=company,
+                correlation_id=shared,
+                dropped=result.dropped,
+            ),
+            _event(value, received, findings),
+            result.kind,
+            partition_key(value),
+            shared,
+            company or "*",
+        )
+
+    def _map(self, value: Canonical, known: Xrefs, connection: str) -> tuple[Canonical, tuple[Finding, ...]]:
+        estate = self._ports.estate
+        match value:
+            case Invoice():
+                return map_invoice(value, known, estate, connection=connection)
+            case Order():
+                return map_order(value, known, estate, connection=connection)
+            case Receipt():
+                return map_receipt(value, known, estate, connection=connection)
+            case _:
+                return value, ()
+
+    def _message(self, message: Message, mapped: Mapped) -> Outgoing:
+        assert mapped.outgoing is not None
+        return Outgoing(
+            CANONICAL[mapped.kind],
+            Message(
+                message_id=stable_id("msg", CANONICAL[mapped.kind], mapped.disposition.intake_id),
+                type=f"tripartite.{mapped.kind}.received.v1",
+                company_code=mapped.company_code,
+                key=mapped.partition_key,
+                correlation_id=mapped.correlation_id,
+                occurred_at=self._ports.clock.now(),
+                payload=mapped.outgoing,
+                causation_id=message.message_id,
+                source=message.source,
+                trace_id=message.trace_id,
+            ),
+        )
+
+    async def on_suppliers(self, connection: Connection, batch: Batch) -> None:
+        """Keep the names of suppliers for mapping."""
+        names: dict[str, frozenset[tuple[str, str, str]]] = {}
+        for message in batch.messages:
+            supplier = codec.decode(message.payload, SupplierRecorded).value
+            names[supplier.supplier_id] = keys_of_supplier(supplier, message.source)
+        await store.name_suppliers(connection, names)
+
+    async def on_asks(self, connection: Connection, batch: Batch) -> None:
+        """Owe the questions of the others; one pending per question and reference."""
+        rows = {}
+        for message in batch.messages:
+            ask = codec.decode(message.payload, Ask)
+            rows[ask.company_code, ask.question, ask.reference] = (
+                *(ask.company_code, ask.question, ask.reference),
+                *(message.payload, message.correlation_id, message.message_id),
+            )
+        await store.add_asks(connection, [rows[key] for key in sorted(rows)], self._ports.clock.now())
+
+    async def on_dispositions(self, connection: Connection, batch: Batch) -> None:
+        """The owner's last word on an intake."""
+        told = [codec.decode(message.payload, Disposed) for message in batch.messages]
+        await store.correct(
+            connection, [(each.intake_id, each.disposition, each.reason_code, each.detail) for each in told]
+        )
+
+
+class Mapped(msgspec.Struct, frozen=True):
+    disposition: store.Disposition
+    outgoing: bytes | None
+    kind: str
+    partition_key: str
+    correlation_id: str
+    company_code: str = ""
+
+
+def _read_vendor(configured: Configured, kind: str, raw: Raw) -> WasRead | Unreadable:
+    reader = registry.readers(configured.kind, configured.settings).get(kind)
+    if reader is None:
+        return Unreadable("intake.type_not_supported", "", f"{configured.kind} has no {kind!r}")
+    result = reader(raw)
+    if isinstance(result, ReadResult):
+        return WasRead(result.kind, result.value, configured.kind, result.dropped)
+    return result
+
+
+def _unreadable(received: Received, result: Unreadable) -> store.Disposition:
+    drifted = result.reason_code.startswith("integration.")
+    return store.Disposition(
+        intake_id=received.intake_id,
+        disposition="quarantined" if drifted else "rejected",
+        reason_code=result.reason_code,
+        pointer=result.pointer,
+        detail=result.detail,
+        object_kind=received.kind,
+    )
+
+
+def partition_key(value: Canonical) -> str:
+    """What keeps related documents in one order: the supplier for invoices and orders, the order for receipts."""
+    match value:
+        case Invoice():
+            return value.supplier_id or value.supplier_number or value.number
+        case Order():
+            return value.number
+        case Receipt():
+            return value.lines[0].order_number if value.lines else value.number
+        case _:
+            return value.number
+
+
+def correlation(value: Canonical, company: str, otherwise: str) -> str:
+    match value:
+        case Invoice():
+            number = (
+                value.order_numbers[0]
+                if value.order_numbers
+                else next((line.order_number for line in value.lines if line.order_number), "")
+            )
+        case Order():
+            number = value.number
+        case Receipt():
+            number = value.lines[0].order_number if value.lines else ""
+        case Requisition():
+            number = value.order_number
+        case _:
+            number = ""
+    return correlation_of(company, number) if number else stable_id("c", otherwise)
+
+
+def _event(value: Canonical, received: Received, findings: Sequence[Finding]) -> bytes:
+    told = tuple(findings)
+    match value:
+        case Invoice():
+            source = received.name if received.kind else ""  # the channel's own id of what it brought
+            return codec.encode(
+                InvoiceArrived(value, received.intake_id, received.digest, received.connection, source, told)
+            )
+        case Order():
+            return codec.encode(OrderArrived(value, received.intake_id, told))
+        case Receipt():
+            return codec.encode(ReceiptArrived(value, received.intake_id, told))
+        case Requisition():
+            return codec.encode(RequisitionArrived(value, received.intake_id, told))
+        case _:
+            return codec.encode(SupplierArrived(value, received.intake_id, told))

@@ -1,0 +1,574 @@
+"""Deciding: the gathered neighbourhood goes through match and policy; what follows is recorded in one transaction.
+
+    facts -> gather -> evaluate (core/matching) -> decide (core/policy) -> record
+
+New invoices, later facts and due dates all come through `Decider.decide`. Unchanged inputs write nothing. An invoice
+that is to be booked keeps its decision; a fact that would have changed it opens an exception that blocks the payment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import cache
+from importlib.metadata import version as installed_version
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from tripartite.components.invoices import store
+from tripartite.components.invoices.gathering import Neighbourhood, gather, keys_of
+from tripartite.components.invoices.posting import build_posting
+from tripartite.components.invoices.store import Key, Row
+from tripartite.connectors import registry
+from tripartite.core import codec
+from tripartite.core.envelope import Message
+from tripartite.core.estate.calendar import Calendar
+from tripartite.core.events import (
+    EXCEPTION_EVENTS,
+    INVOICE_EVENTS,
+    ORDER_COMMANDS,
+    RECEIPT_COMMANDS,
+    InvoiceChanged,
+    RequeryReceipts,
+    SeekOrder,
+)
+from tripartite.core.exceptions.reconcile import Changes, Context, reconcile
+from tripartite.core.exceptions.record import ExceptionRecord
+from tripartite.core.findings import Finding
+from tripartite.core.ids import stable_id
+from tripartite.core.invoice_life import LIVE
+from tripartite.core.matching.billed import Bill
+from tripartite.core.matching.engine import PolicyOf, evaluate
+from tripartite.core.matching.policy import MatchPolicy
+from tripartite.core.matching.result import MatchResult
+from tripartite.core.money import Amount
+from tripartite.core.objects import Invoice
+from tripartite.core.objects.notice import HoldReported
+from tripartite.core.policy.decide import AskApproval, Case, Decision, Hold, Post, decide
+from tripartite.runtime.audit import Leaf, make_leaf, write_leaves
+from tripartite.runtime.bus import Outgoing
+from tripartite.runtime.component import Ports
+from tripartite.runtime.db import Connection
+from tripartite.runtime.deliveries import Owed, owe
+
+POST_INVOICE = "post_invoice"
+REPORT_POSTING = "report_posting"
+REPORT_HOLD = "report_hold"
+_AWAITED_RECEIPT = frozenset({"match.quantity_over_received", "match.not_received", "reference.receipt_missing"})
+
+
+@cache
+def code_version() -> str:
+    """The version of the code that decides, as every decision cites it."""
+    return installed_version("tripartite")
+
+
+class _Matched(msgspec.Struct, frozen=True):
+    """A match's result as the policy looks at it."""
+
+    verdict: str
+    findings: tuple[Finding, ...]
+    payable_now: Amount
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """What woke a decision: the message, and its type in words."""
+
+    message_id: str
+    type: str
+    trace_id: str = ""
+
+
+class Written(msgspec.Struct):
+    """What one deciding transaction writes, collected invoice by invoice."""
+
+    new: list[Row]
+    changed: list[Row]
+    decisions: list[tuple[object, ...]]
+    allocations: list[tuple[object, ...]]
+    exceptions: list[ExceptionRecord]
+    leaves: list[Leaf]
+    owed: list[Owed]
+    messages: list[Outgoing]
+
+
+class Decider:
+    """Decides invoices of one company per call."""
+
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+
+    def today(self, company_code: str) -> date:
+        """The business date of a company now."""
+        company = self._ports.estate.company(company_code)
+        zone = ZoneInfo(company.time_zone) if company else ZoneInfo("UTC")
+        return self._ports.clock.now().astimezone(zone).date()
+
+    async def decide(
+        self,
+        connection: Connection,
+        company_code: str,
+        new: Sequence[tuple[Row, Invoice]],
+        again: Collection[str],
+        cause_of: Mapping[str, Cause],
+    ) -> list[Outgoing]:
+        """Decide new invoices and, again, recorded ones; record everything that follows.
+
+        Returns the messages that the caller publishes, last in its transaction.
+        """
+        documents = {row.invoice_id: invoice for row, invoice in new}
+        recorded = await store.invoices_by_id(connection, again)
+        wanted = [*recorded, *(row for row, _ in new)]
+        if not wanted:
+            return []
+        for row in recorded:
+            documents[row.invoice_id] = codec.decode(row.content, Invoice)
+        keys: set[Key] = set()
+        for row in wanted:
+            keys |= keys_of(company_code, documents[row.invoice_id])
+        around = await gather(connection, self._ports.estate, company_code, wanted, documents, keys, lock=True)
+        # Read again under the lock: another worker may have decided meanwhile.
+        wanted = [around.rows[row.invoice_id] for row in wanted]
+        today = self.today(company_code)
+        results = {
+            result.invoice_id: result
+            for result in evaluate(
+                around.book,
+                [row.invoice_id for row in wanted],
+                policy_of=self.policy_of(company_code, today),
+                as_of=today,
+            )
+        }
+        standing = await store.exceptions_of(
+            connection, [row.invoice_id for row in recorded if row.reason_codes or row.state in ("held", "parked")]
+        )
+        written = Written([], [], [], [], [], [], [], [])
+        fresh = {row.invoice_id for row, _ in new}
+        for row in sorted(wanted, key=lambda row: row.sequence):
+            self._one(
+                row,
+                documents[row.invoice_id],
+                results[row.invoice_id],
+                around,
+                standing.get(row.invoice_id, []),
+                cause_of[row.invoice_id],
+                written,
+                is_new=row.invoice_id in fresh,
+                today=today,
+            )
+        await store.insert_invoices(connection, written.new, documents)
+        await store.update_invoices(connection, written.changed)
+        await store.add_allocations(connection, written.allocations)
+        await store.add_decisions(connection, written.decisions)
+        await store.keep_exceptions(connection, written.exceptions)
+        await owe(connection, written.owed)
+        await write_leaves(connection.cursor(), written.leaves)
+        return written.messages
+
+    def policy_of(self, company_code: str, today: date) -> PolicyOf:
+        """The bounds that count for each invoice of a company on a day."""
+        pack = self._ports.pack
+
+        def bounds(bill: Bill) -> MatchPolicy:
+            invoice = bill.doc
+            policy: MatchPolicy = pack.match_policy(company_code, invoice.supplier_id, "", invoice.currency, today)[0]
+            return policy
+
+        return bounds
+
+    # One invoice
+
+    def _one(
+        self,
+        row: Row,
+        invoice: Invoice,
+        result: MatchResult,
+        around: Neighbourhood,
+        standing: list[ExceptionRecord],
+        cause: Cause,
+        written: Written,
+        *,
+        is_new: bool,
+        today: date,
+    ) -> None:
+        now = self._ports.clock.now()
+        mapped = codec.decode(row.findings, tuple[Finding, ...])
+        findings = (*mapped, *self._unroutable(row, invoice, around, today))
+        # What was looked at, in one name: the match's own digest, the mapping's findings, policy and estate.
+        digest = stable_id(
+            "sha",
+            result.inputs_digest,
+            codec.encode(findings).decode(),
+            self._ports.pack.hash,
+            self._ports.estate.digest,
+        )
+        if not is_new and digest == row.inputs_digest:
+            return
+        case = Case(
+            company=row.company_code,
+            supplier=row.supplier_id,
+            currency=row.currency,
+            gross=Amount(abs(row.gross or Decimal(0))),
+            on=today,
+            content_hash=row.digest or row.invoice_id,
+            document="credit_memo" if row.kind in ("credit_memo", "subsequent_credit") else "invoice",
+            has_order=bool(store.order_numbers(invoice)),
+            findings=findings,
+        )
+        matched = _Matched(result.verdict, result.findings, Amount(result.payable_now.decimal()))
+        decision = decide(matched, self._ports.pack, case, now, estate=self._ports.estate)
+        state = self._state_after(row, result, decision, standing, is_new=is_new)
+        changes = self._exceptions(row, invoice, decision, standing, digest, cause, now)
+        number = 1 if is_new else row.decisions + 1
+        leaf = self._leaf(row, decision, state, number, digest, now)
+        row.decision_id = stable_id("dec", row.invoice_id, str(number))
+        row.decisions, row.inputs_digest, row.verdict = number, digest, _verdict(result, decision)
+        became_to_post = state == "to_post" and (is_new or row.state != "to_post")
+        row.state, row.changed_at, row.version = state, now, row.version + (not is_new)
+        row.was_post = row.was_post or state in LIVE
+        open_codes = [record.reason_code for record in changes.open] if changes else []
+        row.reason_codes = list(dict.fromkeys(open_codes))
+        row.waits_for = list(decision.waits_for) if isinstance(decision, Hold) else []
+        row.payable_now = result.payable_now.decimal()
+        row.money_at_risk = result.money_at_risk.decimal()
+        row.payment_block = (
+            bool(decision.payment_block) if isinstance(decision, Post) else state in LIVE and bool(open_codes)
+        )
+        row.small_difference = _small_difference(row, result)
+        row.next_check_at = self._next_day(row.company_code, today) if state == "parked" else None
+        (written.new if is_new else written.changed).append(row)
+        written.leaves.append(leaf)
+        written.decisions.append(self._decision_row(row, result, decision, leaf, cause, now))
+        if changes:
+            written.exceptions.extend(changes.written)
+            written.messages.extend(self._exception_events(row, changes, cause, now))
+            written.messages.extend(self._commands(row, invoice, changes, cause, now))
+        if became_to_post:
+            written.allocations.extend(_allocations(row, result))
+        self._owe(row, invoice, result, decision, around, written, became_to_post=became_to_post, today=today, now=now)
+        written.messages.append(self._changed(row, invoice, decision, cause, now))
+
+    def _unroutable(self, row: Row, invoice: Invoice, around: Neighbourhood, today: date) -> tuple[Finding, ...]:
+        """The ERP that would book this must know the supplier by a number of its own."""
+        document = "credit_memo" if row.kind in ("credit_memo", "subsequent_credit") else "invoice"
+        route = self._ports.estate.route(row.company_code, document, today)
+        supplier = around.suppliers.get(row.supplier_id)
+        if route is None or supplier is None or supplier.names_elsewhere.get(route.connection):
+            return ()
+        return (
+            Finding(
+                code="integration.mapping_missing",
+                breach=f"supplier:{supplier.number}",
+                unit="words",
+                words=f"{route.connection} has no number for supplier {supplier.number} {supplier.name}.",
+                rule="xref",
+            ),
+        )
+
+    def _state_after(
+        self, row: Row, result: MatchResult, decision: Decision, standing: list[ExceptionRecord], *, is_new: bool
+    ) -> str:
+        if not is_new and row.state in (*LIVE, "refused", "replaced"):
+            return row.state  # what is booked stays booked; what is final stays final
+        if result.replaced:
+            return "replaced"
+        match decision:
+            case Post():
+                if any(record.is_open and record.reason_code == "posting.rejected" for record in standing):
+                    return "held"  # the ERP said no: somebody replays it after the cause is gone
+                mode = self._ports.estate.mode(decision.connection, row.company_code)
+                return "observed" if mode in (None, "observe") else "to_post"
+            case Hold():
+                return "parked" if decision.parked else "held"
+            case AskApproval():
+                return "approval"
+            case _:
+                return "refused"
+
+    def _exceptions(
+        self,
+        row: Row,
+        invoice: Invoice,
+        decision: Decision,
+        standing: list[ExceptionRecord],
+        digest: str,
+        cause: Cause,
+        now: datetime,
+    ) -> Changes | None:
+        if not decision.findings and not any(record.is_open for record in standing):
+            return None
+        return reconcile(standing, decision.findings, self.context(row, invoice, digest, cause), now)
+
+    def context(self, row: Row, invoice: Invoice, computed_from: str, cause: Cause, **further: object) -> Context:
+        """What an exception's record says of its document."""
+        found = self._ports.estate.calendar_of(row.company_code)
+        assert found is not None, f"{row.company_code} has no calendar"
+        calendar: Calendar = found[0]
+        fields: dict[str, object] = {
+            "company_code": row.company_code,
+            "object_kind": "invoice",
+            "object_id": row.invoice_id,
+            "object_version": row.version,
+            "content_hash": row.digest or row.invoice_id,
+            "currency": row.currency,
+            "gross": Amount(abs(row.gross or Decimal(0))),
+            "computed_from": computed_from,
+            "policy_release": self._ports.pack.hash,
+            "code_version": code_version(),
+            "calendar": calendar,
+            "time_zone": found[1],
+            "supplier_id": row.supplier_id,
+            "connection": row.connection,
+            "correlation_id": row.correlation_id,
+            "causation_id": cause.message_id,
+            "object_refs": tuple(store.order_numbers(invoice)),
+            "line_amounts": {line.line: Amount(abs(line.amount)) for line in invoice.lines if line.amount is not None},
+            "order_of_line": {line.line: line.order_number for line in invoice.lines if line.order_number},
+            "overrides": self._ports.pack.overrides(row.company_code, self.today(row.company_code)),
+        }
+        return Context(**{**fields, **further})  # type: ignore[arg-type]
+
+    def _leaf(self, row: Row, decision: Decision, state: str, number: int, digest: str, now: datetime) -> Leaf:
+        record = {
+            "decision": number,
+            "state": state,
+            "codes": list(dict.fromkeys(finding.code for finding in decision.findings)),
+            "inputs": digest,
+            "policy": decision.trace.policy,
+            "code": code_version(),
+            "content": row.digest,
+            "at": now,
+        }
+        return make_leaf(
+            "decision",
+            row.invoice_id,
+            row.company_code,
+            row.correlation_id,
+            codec.encode(record),
+            self._ports.chance.randbytes(16),
+        )
+
+    def _decision_row(
+        self, row: Row, result: MatchResult, decision: Decision, leaf: Leaf, cause: Cause, now: datetime
+    ) -> tuple[object, ...]:
+        stored = {
+            "findings": decision.findings,
+            "rows": decision.trace.rows,
+            "payable_now": Amount(result.payable_now.decimal()),
+            "money_at_risk": Amount(result.money_at_risk.decimal()),
+            "match_verdict": result.verdict,
+        }
+        return (
+            *(row.decision_id, row.invoice_id, row.decisions, row.verdict, row.state, now),
+            *(cause.message_id, cause.type, row.inputs_digest, decision.trace.policy, code_version()),
+            *(codec.encode(stored), leaf.leaf_id, cause.trace_id),
+        )
+
+    def _owe(
+        self,
+        row: Row,
+        invoice: Invoice,
+        result: MatchResult,
+        decision: Decision,
+        around: Neighbourhood,
+        written: Written,
+        *,
+        became_to_post: bool,
+        today: date,
+        now: datetime,
+    ) -> None:
+        if became_to_post and isinstance(decision, Post):
+            orders = {number: order for (_, number), order in around.orders.items()}
+            posting = build_posting(
+                row.invoice_id,
+                invoice,
+                result,
+                orders,
+                self._ports.estate,
+                connection=decision.connection,
+                supplier_number=around.suppliers[row.supplier_id].names_elsewhere[decision.connection],
+                posted_on=today,
+                payment_block="A" if decision.payment_block else "",
+            )
+            mode = self._ports.estate.mode(decision.connection, row.company_code) or "observe"
+            written.owed.append(
+                self._owed(row, decision.connection, POST_INVOICE, row.version, codec.encode(posting), mode, now)
+            )
+        elif row.state in ("held", "approval", "refused") and self._hears(row, REPORT_HOLD):
+            words = " ".join(finding.words for finding in decision.findings if finding.words)[:240]
+            notice = HoldReported(
+                row.invoice_id,
+                row.number,
+                row.company_code,
+                row.source_document,
+                tuple(row.reason_codes) or tuple(dict.fromkeys(f.code for f in decision.findings)),
+                words,
+            )
+            mode = self._ports.estate.mode(row.connection, row.company_code) or "observe"
+            written.owed.append(
+                self._owed(row, row.connection, REPORT_HOLD, row.decisions, codec.encode(notice), mode, now)
+            )
+
+    def _owed(
+        self, row: Row, connection: str, operation: str, version: int, payload: bytes, mode: str, now: datetime
+    ) -> Owed:
+        return Owed(
+            connection=connection,
+            operation=operation,
+            object_kind="invoice",
+            object_id=row.invoice_id,
+            object_version=version,
+            company_code=row.company_code,
+            correlation_id=row.correlation_id,
+            payload=payload,
+            mode=mode,  # type: ignore[arg-type]
+            due_at=now,
+            causation_id=row.decision_id,
+        )
+
+    def _hears(self, row: Row, operation: str) -> bool:
+        """Whether the system the invoice came from wants to hear of it."""
+        configured = self._ports.estate.connection(row.connection) if row.source_document else None
+        return configured is not None and operation in registry.manifest(configured.kind).writes
+
+    # Messages
+
+    def _exception_events(self, row: Row, changes: Changes, cause: Cause, now: datetime) -> list[Outgoing]:
+        told = []
+        for what, records in (
+            ("opened", changes.opened),
+            ("changed", changes.re_evaluated),
+            ("cleared", changes.cleared),
+        ):
+            for record in records:
+                message_id = stable_id("msg", record.exception_id, str(record.version))
+                told.append(
+                    self._message(
+                        EXCEPTION_EVENTS, f"exception.{what}", row, codec.encode(record), message_id, cause, now
+                    )
+                )
+        return told
+
+    def _commands(self, row: Row, invoice: Invoice, changes: Changes, cause: Cause, now: datetime) -> list[Outgoing]:
+        """What a newly opened exception asks of the others (the automated responses of the catalogue)."""
+        opened = {record.reason_code for record in changes.opened}
+        commands = []
+        for number in store.order_numbers(invoice):
+            message_id = stable_id("msg", row.decision_id, number)
+            if opened & _AWAITED_RECEIPT:
+                payload = codec.encode(RequeryReceipts(row.company_code, number, row.invoice_id))
+                commands.append(
+                    self._message(RECEIPT_COMMANDS, "receipts.requery", row, payload, message_id, cause, now)
+                )
+            if "reference.order_unknown" in opened:
+                payload = codec.encode(SeekOrder(row.company_code, number, row.invoice_id))
+                commands.append(self._message(ORDER_COMMANDS, "order.seek", row, payload, message_id, cause, now))
+        return commands
+
+    def _changed(self, row: Row, invoice: Invoice, decision: Decision, cause: Cause, now: datetime) -> Outgoing:
+        payload = codec.encode(changed_event(row, invoice, _words(row, decision)))
+        message_id = stable_id("msg", row.decision_id, "changed")
+        return self._message(INVOICE_EVENTS, "invoice.decided", row, payload, message_id, cause, now)
+
+    @staticmethod
+    def _message(
+        topic: str, what: str, row: Row, payload: bytes, message_id: str, cause: Cause, now: datetime
+    ) -> Outgoing:
+        return Outgoing(
+            topic,
+            Message(
+                message_id=message_id,
+                type=f"tripartite.{what}.v1",
+                company_code=row.company_code,
+                key=row.supplier_id or row.invoice_id,
+                correlation_id=row.correlation_id,
+                occurred_at=now,
+                payload=payload,
+                causation_id=cause.message_id,
+                source=row.connection,
+                trace_id=cause.trace_id,
+            ),
+        )
+
+    def _next_day(self, company_code: str, today: date) -> datetime:
+        company = self._ports.estate.company(company_code)
+        zone = ZoneInfo(company.time_zone) if company else ZoneInfo("UTC")
+        return datetime.combine(today + timedelta(days=1), time(0, 5), zone)
+
+
+def changed_event(row: Row, invoice: Invoice, words: str) -> InvoiceChanged:
+    """What the others hear of an invoice: who it is and where it stands."""
+    return InvoiceChanged(
+        invoice_id=row.invoice_id,
+        number=row.number,
+        company_code=row.company_code,
+        supplier_id=row.supplier_id,
+        supplier_name=row.supplier_name,
+        kind=row.kind,
+        currency=row.currency,
+        state=row.state,
+        verdict=row.verdict,
+        decision=row.decisions,
+        words=words,
+        gross=Amount(row.gross) if row.gross is not None else None,
+        issued_on=row.issued_on,
+        order_numbers=tuple(store.order_numbers(invoice)),
+        reason_codes=tuple(row.reason_codes),
+        money_at_risk=Amount(row.money_at_risk),
+        document=row.document,
+    )
+
+
+def _verdict(result: MatchResult, decision: Decision) -> str:
+    match decision:
+        case Post():
+            return "post"
+        case Hold():
+            return "park" if decision.parked else "hold"
+        case AskApproval():
+            return "hold"
+        case _:
+            return "reject"
+
+
+def _small_difference(row: Row, result: MatchResult) -> Decimal:
+    """What the document does not balance by, where the limit absorbs it: then it stands on the document (I8)."""
+    if row.gross is None or row.net is None or result.verdict != "post":
+        return Decimal(0)
+    return abs(Decimal(row.gross) - Decimal(row.net) - Decimal(row.tax or 0))
+
+
+def _allocations(row: Row, result: MatchResult) -> list[tuple[object, ...]]:
+    sign = -1 if row.kind == "credit_memo" else 1
+    return [
+        (
+            *(row.invoice_id, entry.invoice_line, row.company_code, entry.order_number, entry.order_line),
+            *(entry.receipt_number, entry.receipt_line),
+            sign * Decimal(entry.quantity.numerator) / Decimal(entry.quantity.denominator),
+        )
+        for entry in result.allocations
+    ]
+
+
+def _words(row: Row, decision: Decision) -> str:
+    """Where the invoice stands, in one sentence."""
+    first = next((finding.words for finding in decision.findings if finding.words), "")
+    match row.state:
+        case "to_post":
+            return "Everything agrees; it is to be posted." if not first else f"To be posted. {first}"
+        case "posted":
+            return f"Posted as {row.document}."
+        case "parked":
+            return f"Waits for {', '.join(row.waits_for)}. {first}"
+        case "observed":
+            return "It would be posted; this system is only observed."
+        case "approval":
+            return f"Needs an approval. {first}"
+        case "refused":
+            return f"Refused. {first}"
+        case "replaced":
+            return "Replaced by another document."
+        case _:
+            return f"Held. {first}"

@@ -1,0 +1,432 @@
+"""Invoices arrive, and so do the facts they wait for; each batch is decided in one transaction.
+
+on_invoices_received    new claims are decided against what is known now
+on_order_events         an order came or changed, or was sought: who names it is decided again
+on_receipt_events       goods came, went back, or were asked for: who waits for them is decided again
+on_supplier_events      the master changed: who could not be booked for it is decided again
+on_outcomes             the ERP answered: the number joins the invoice, and the AP side is told
+on_commands             a date came: the invoice is looked at again
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+import msgspec
+
+from tripartite.components.invoices import store
+from tripartite.components.invoices.deciding import (
+    POST_INVOICE,
+    REPORT_POSTING,
+    Cause,
+    Decider,
+    changed_event,
+    code_version,
+)
+from tripartite.components.invoices.store import Key, Row
+from tripartite.core import codec
+from tripartite.core.delivery import DeliveryOutcome
+from tripartite.core.envelope import Message
+from tripartite.core.events import (
+    DISPOSITIONS,
+    EXCEPTION_EVENTS,
+    INVOICE_EVENTS,
+    Disposed,
+    OrderRecorded,
+    OrderSought,
+    ReceiptRecorded,
+    ReceiptsRequeried,
+    SupplierRecorded,
+)
+from tripartite.core.exceptions.reconcile import reconcile
+from tripartite.core.exceptions.record import ExceptionRecord
+from tripartite.core.findings import Finding
+from tripartite.core.ids import correlation_of, stable_id
+from tripartite.core.invoice_life import OPEN
+from tripartite.core.matching.numbering import folded
+from tripartite.core.money import Amount
+from tripartite.core.objects import Invoice, Order, Posting, Receipt
+from tripartite.core.objects.notice import PostingReported
+from tripartite.runtime.audit import Leaf, make_leaf, write_leaves
+from tripartite.runtime.bus import Batch, Outgoing, publish
+from tripartite.runtime.component import Ports
+from tripartite.runtime.db import Connection
+from tripartite.runtime.deliveries import Owed, owe
+from tripartite.runtime.versions import keep_newest
+
+POSTING_AREAS = frozenset({"posting", "integration.retries_exhausted"})
+AGAIN = (*OPEN, "to_post", "posted")
+
+
+class _Arrived(msgspec.Struct, frozen=True):
+    """InvoiceArrived as it lies on the bus: the document's own bytes are kept as they are."""
+
+    value: msgspec.Raw
+    intake_id: str = ""
+    digest: str = ""
+    connection: str = ""
+    source_document: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+class Invoices:
+    def __init__(self, ports: Ports) -> None:
+        self._ports = ports
+        self._decider = Decider(ports)
+
+    async def on_invoices_received(self, connection: Connection, batch: Batch) -> None:
+        """Decide new invoices, in the order of arrival. A message that comes twice decides once."""
+        company = batch.company_code
+        arrived = [(message, codec.decode(message.payload, _Arrived)) for message in batch.messages]
+        ids = [stable_id("inv", each.intake_id or message.message_id) for message, each in arrived]
+        known = await store.known_ids(connection, ids)
+        fresh: dict[str, tuple[Message, _Arrived]] = {}
+        for invoice_id, pair in zip(ids, arrived, strict=True):
+            if invoice_id not in known:
+                fresh.setdefault(invoice_id, pair)
+        sequences = await store.next_sequences(connection, len(fresh))
+        now, today = self._ports.clock.now(), self._decider.today(company)
+        new, causes = [], {}
+        for sequence, (invoice_id, (message, each)) in zip(sequences, fresh.items(), strict=True):
+            invoice = codec.decode(bytes(each.value), Invoice)
+            row = _new_row(invoice_id, invoice, each, message, sequence, now, today)
+            new.append((row, invoice))
+            causes[invoice_id] = Cause(message.message_id, message.type, message.trace_id or batch.trace_id)
+        # A credit or a correction changes what earlier invoices of its orders stand against.
+        changing: set[Key] = {
+            (company, number)
+            for _, invoice in new
+            if invoice.kind != "invoice" or invoice.replaces
+            for number in store.order_numbers(invoice)
+        }
+        again = await store.open_invoices_of_orders(connection, changing, OPEN) if changing else []
+        for invoice_id in again:
+            causes.setdefault(invoice_id, Cause(batch.messages[0].message_id, "tripartite.credit.posted.v1"))
+        await publish(connection, await self._decider.decide(connection, company, new, again, causes))
+
+    async def on_order_events(self, connection: Connection, batch: Batch) -> None:
+        """Keep the newest version of each order, then decide again who names it."""
+        orders: dict[Key, tuple[Message, Order]] = {}
+        touched: dict[Key, Message] = {}
+        for message in batch.messages:
+            if message.type == "tripartite.order.recorded.v1":
+                value = codec.decode(message.payload, OrderRecorded).value
+                key = (value.company_code, value.number)
+                if key not in orders or orders[key][1].version < value.version:
+                    orders[key] = (message, value)
+                touched[key] = message
+            elif message.type == "tripartite.order.sought.v1":
+                sought = codec.decode(message.payload, OrderSought)
+                touched[sought.company_code, sought.order_number] = message
+        await keep_newest(
+            connection,
+            store.ORDERS,
+            [
+                {
+                    "company_code": value.company_code,
+                    "number": value.number,
+                    "version": value.version,
+                    "supplier_id": value.supplier_id,
+                    "document": codec.encode(value),
+                }
+                for _, value in orders.values()
+            ],
+        )
+        await self._after_facts(connection, batch.company_code, touched)
+
+    async def on_receipt_events(self, connection: Connection, batch: Batch) -> None:
+        """Keep receipts and how fresh they are known, then decide again who waits for them."""
+        receipts: dict[Key, Receipt] = {}
+        touched: dict[Key, Message] = {}
+        fresh: dict[Key, datetime] = {}
+        links = set()
+        for message in batch.messages:
+            if message.type == "tripartite.receipt.recorded.v1":
+                value = codec.decode(message.payload, ReceiptRecorded).value
+                known = receipts.get((value.company_code, value.number))
+                if known is None or known.version < value.version:
+                    receipts[value.company_code, value.number] = value
+                for line in value.lines:
+                    key = (value.company_code, line.order_number)
+                    links.add((value.company_code, line.order_number, value.number))
+                    touched[key] = message
+                    fresh[key] = message.occurred_at
+            elif message.type == "tripartite.receipts.requeried.v1":
+                requeried = codec.decode(message.payload, ReceiptsRequeried)
+                key = (requeried.company_code, requeried.order_number)
+                touched.setdefault(key, message)
+                fresh[key] = max(fresh.get(key, requeried.as_of), requeried.as_of)
+        await store.link_receipts(connection, links)
+        await keep_newest(
+            connection,
+            store.RECEIPTS,
+            [
+                {
+                    "company_code": value.company_code,
+                    "number": value.number,
+                    "version": value.version,
+                    "document": codec.encode(value),
+                }
+                for value in receipts.values()
+            ],
+        )
+        await store.receipts_known(connection, fresh)
+        await self._after_facts(connection, batch.company_code, touched)
+
+    async def _after_facts(self, connection: Connection, company: str, touched: Mapping[Key, Message]) -> None:
+        """Keep what may be released in step with the facts, and decide again who names these orders."""
+        orders = await store.lock_orders(connection, touched)
+        receipts = await store.receipts_of(connection, touched)
+        await store.set_releasable(connection, releasable(orders, receipts))
+        causes: dict[str, Cause] = {}
+        for key, message in touched.items():
+            for invoice_id in await store.open_invoices_of_orders(connection, [key], AGAIN):
+                causes[invoice_id] = Cause(message.message_id, message.type, message.trace_id)
+        await publish(connection, await self._decider.decide(connection, company, (), list(causes), causes))
+
+    async def on_supplier_events(self, connection: Connection, batch: Batch) -> None:
+        """Keep the master, then decide again the open invoices of suppliers that changed."""
+        values = [codec.decode(message.payload, SupplierRecorded).value for message in batch.messages]
+        changed = await store.keep_suppliers(connection, values)
+        by_company: dict[str, list[str]] = {}
+        open_ids = await store.open_invoices_of_suppliers(connection, sorted(changed)) if changed else []
+        for row in await store.invoices_by_id(connection, open_ids):
+            by_company.setdefault(row.company_code, []).append(row.invoice_id)
+        cause = Cause(batch.messages[-1].message_id, batch.messages[-1].type, batch.trace_id)
+        messages: list[Outgoing] = []
+        for company in sorted(by_company):
+            ids = by_company[company]
+            messages += await self._decider.decide(connection, company, (), ids, dict.fromkeys(ids, cause))
+        await publish(connection, messages)
+
+    async def on_commands(self, connection: Connection, batch: Batch) -> None:
+        """A date came: look again."""
+        causes = {
+            message.payload.decode(): Cause(message.message_id, message.type, message.trace_id)
+            for message in batch.messages
+        }
+        messages = await self._decider.decide(connection, batch.company_code, (), list(causes), causes)
+        await publish(connection, messages)
+
+    async def on_outcomes(self, connection: Connection, batch: Batch) -> None:
+        """The other side's answer: the posting's number joins the invoice; a refusal or silence becomes an exception."""
+        told = [
+            (message, outcome)
+            for message in batch.messages
+            if (outcome := codec.decode(message.payload, DeliveryOutcome)).operation == POST_INVOICE
+        ]
+        rows = {row.invoice_id: row for row in await store.invoices_by_id(connection, {o.object_id for _, o in told})}
+        standing = await store.exceptions_of(connection, set(rows))
+        changed: dict[str, Row] = {}
+        owed: list[Owed] = []
+        leaves: list[Leaf] = []
+        messages: list[Outgoing] = []
+        exceptions: list[ExceptionRecord] = []
+        for message, outcome in told:
+            row = rows.get(outcome.object_id)
+            if row is None or row.state not in ("to_post", "posted"):
+                continue
+            invoice = codec.decode(row.content, Invoice)
+            now = self._ports.clock.now()
+            cause = Cause(message.message_id, message.type, message.trace_id)
+            finding = _posting_finding(outcome, row)
+            if outcome.state == "settled" and row.state == "to_post":
+                row.state, row.document, row.posted_at = "posted", outcome.remote_ref, now
+                leaves.append(self._posted_leaf(row, outcome))
+                owed.extend(self._report(row, outcome, now))
+                messages.append(_told(row, invoice, "invoice.posted", f"Posted as {row.document}.", message, now))
+            elif outcome.state in ("rejected", "dead_letter") and row.state == "to_post":
+                row.state = "held" if outcome.state == "rejected" else row.state
+                messages.append(_told(row, invoice, "invoice.rejected", outcome.detail, message, now))
+            context = self._decider.context(
+                row, invoice, stable_id("sha", outcome.key, outcome.state), cause, speaks_for=POSTING_AREAS
+            )
+            known = standing.get(row.invoice_id, [])
+            changes = reconcile(known, [finding] if finding else [], context, now)
+            exceptions.extend(changes.written)
+            standing[row.invoice_id] = [*known, *changes.written]
+            for what, records in (("opened", changes.opened), ("cleared", changes.cleared)):
+                for record in records:
+                    payload = codec.encode(record)
+                    message_id = stable_id("msg", record.exception_id, str(record.version))
+                    messages.append(
+                        _event(EXCEPTION_EVENTS, f"exception.{what}", row, payload, message_id, message, now)
+                    )
+            codes = {code for code in row.reason_codes if code.partition(".")[0] != "posting"}
+            row.reason_codes = sorted(codes | {record.reason_code for record in changes.open})
+            row.version += 1
+            row.changed_at = now
+            changed[row.invoice_id] = row
+        await store.keep_exceptions(connection, exceptions)
+        await store.update_invoices(connection, list(changed.values()))
+        await owe(connection, owed)
+        await write_leaves(connection.cursor(), leaves)
+        await publish(connection, messages)
+
+    def _posted_leaf(self, row: Row, outcome: DeliveryOutcome) -> Any:
+        record = {
+            "document": outcome.remote_ref,
+            "connection": outcome.connection,
+            "key": outcome.key,
+            "at": outcome.at,
+        }
+        return make_leaf(
+            "invoice.posted",
+            row.invoice_id,
+            row.company_code,
+            row.correlation_id,
+            codec.encode(record),
+            self._ports.chance.randbytes(16),
+        )
+
+    def _report(self, row: Row, outcome: DeliveryOutcome, now: datetime) -> Sequence[Owed]:
+        """The system that brought the invoice hears the ERP's number."""
+        if not self._decider._hears(row, REPORT_POSTING):
+            return ()
+        document, _, year = outcome.remote_ref.partition("/")
+        notice = PostingReported(
+            invoice_id=row.invoice_id,
+            invoice_number=row.number,
+            company_code=row.company_code,
+            source_document_id=row.source_document,
+            document=document,
+            year=year,
+            posted_on=self._decider.today(row.company_code),
+            payment_block="A" if row.payment_block else "",
+            message="Posted",
+        )
+        mode = self._ports.estate.mode(row.connection, row.company_code) or "observe"
+        return (self._decider._owed(row, row.connection, REPORT_POSTING, row.version, codec.encode(notice), mode, now),)
+
+
+def _new_row(
+    invoice_id: str, invoice: Invoice, each: _Arrived, message: Message, sequence: int, now: datetime, today: Any
+) -> Row:
+    numbers = store.order_numbers(invoice)
+    return Row(
+        invoice_id=invoice_id,
+        company_code=invoice.company_code,
+        sequence=sequence,
+        kind=invoice.kind,
+        number=invoice.number,
+        number_folded=folded(invoice.number),
+        supplier_id=invoice.supplier_id,
+        supplier_name=invoice.supplier.name if invoice.supplier else invoice.supplier_number,
+        currency=invoice.currency,
+        issued_on=invoice.issued_on,
+        arrived_on=today,
+        arrived_at=now,
+        net=invoice.net,
+        tax=invoice.tax,
+        gross=invoice.gross,
+        small_difference=Decimal(0),
+        state="held",
+        verdict="hold",
+        decision_id="",
+        decisions=1,
+        inputs_digest="",
+        payable_now=Decimal(0),
+        money_at_risk=Decimal(0),
+        payment_block=False,
+        reason_codes=[],
+        waits_for=[],
+        next_check_at=None,
+        document="",
+        posted_at=None,
+        correlation_id=correlation_of(invoice.company_code, numbers[0]) if numbers else message.correlation_id,
+        intake_id=each.intake_id,
+        digest=each.digest,
+        connection=each.connection or message.source,
+        source_document=each.source_document,
+        was_post=False,
+        content=bytes(each.value),
+        findings=codec.encode(each.findings),
+        version=1,
+        changed_at=now,
+    )
+
+
+def releasable(orders: Mapping[Key, Order], receipts: Sequence[Receipt]) -> list[tuple[Any, ...]]:
+    """What may be released of each order line and receipt line, in the order line's unit (I6, I7).
+
+    Three-way and ERS lines by what was received net, four-way and service lines by what was accepted, consignment by
+    what was withdrawn, two-way by what was ordered with its over-delivery; limits and receipts in other units: None.
+    """
+    came: dict[tuple[str, str, int], Fraction | None] = {}
+    rows: list[tuple[Any, ...]] = []
+    for receipt in receipts:
+        sign = -1 if receipt.kind in ("return", "reversal") else 1
+        for line in receipt.lines:
+            order = orders.get((receipt.company_code, line.order_number))
+            ordered = next((each for each in order.lines if each.line == line.order_line), None) if order else None
+            if ordered is None:
+                continue
+            place = (receipt.company_code, line.order_number, line.order_line)
+            counted = line.accepted if ordered.match in ("four_way", "service") else line.quantity
+            quantity = None if line.unit not in ("", ordered.unit) else sign * Fraction(counted or 0)
+            before = came.get(place, Fraction(0))
+            came[place] = None if before is None or quantity is None else before + quantity
+            if sign > 0:
+                rows.append((*place, receipt.number, line.line, None if quantity is None else _decimal(quantity)))
+    for (company, number), order in orders.items():
+        for ordered in order.lines:
+            place = (company, number, ordered.line)
+            if ordered.match == "limit" or ordered.quantity is None:
+                most: Fraction | None = None
+            elif ordered.match == "two_way":
+                over = ordered.over_percent
+                most = None if over == "unlimited" else Fraction(ordered.quantity) * (1 + Fraction(over) / 100)
+            else:
+                most = came.get(place, Fraction(0))
+            rows.append((*place, "", 0, None if most is None else _decimal(most)))
+    return list({row[:5]: row for row in rows}.values())
+
+
+def _decimal(exact: Fraction) -> Decimal:
+    return Decimal(exact.numerator) / Decimal(exact.denominator)
+
+
+def _posting_finding(outcome: DeliveryOutcome, row: Row) -> Finding | None:
+    """What an outcome says of the posting: nothing where it is done or on its way."""
+    amount = Amount(abs(row.gross or Decimal(0)))
+    match outcome.state:
+        case "rejected":
+            words = f"{outcome.connection} refused the posting: {outcome.detail}"
+            return Finding(code="posting.rejected", variance=amount, words=words[:600], rule="posting")
+        case "unknown":
+            words = f"{outcome.connection} gave no answer; it is asked whether it posted. Do not post by hand."
+            return Finding(code="posting.outcome_unknown", variance=amount, words=words, rule="posting")
+        case "dead_letter":
+            words = f"Set aside after {outcome.attempts} attempts and {outcome.probes} probes: {outcome.detail}"
+            return Finding(code="integration.retries_exhausted", variance=amount, words=words[:600], rule="posting")
+        case _:
+            return None
+
+
+def _event(topic: str, what: str, row: Row, payload: bytes, message_id: str, cause: Message, now: datetime) -> Outgoing:
+    return Outgoing(
+        topic,
+        Message(
+            message_id=message_id,
+            type=f"tripartite.{what}.v1",
+            company_code=row.company_code,
+            key=row.supplier_id or row.invoice_id,
+            correlation_id=row.correlation_id,
+            occurred_at=now,
+            payload=payload,
+            causation_id=cause.message_id,
+            source=cause.source,
+            trace_id=cause.trace_id,
+        ),
+    )
+
+
+def _told(row: Row, invoice: Invoice, what: str, words: str, cause: Message, now: datetime) -> Outgoing:
+    payload = codec.encode(changed_event(row, invoice, words))
+    return _event(
+        INVOICE_EVENTS, what, row, payload, stable_id("msg", row.invoice_id, what, cause.message_id), cause, now
+    )

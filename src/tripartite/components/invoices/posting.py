@@ -1,0 +1,135 @@
+"""From a decided invoice to the liability the ERP is asked to book, in our words; the connector says it in the ERP's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+
+from tripartite.core.estate import Estate
+from tripartite.core.matching.result import Allocation, MatchResult
+from tripartite.core.money import Amount, minor_digits
+from tripartite.core.objects import Invoice, Order, Posting, PostingLine, PostingTax
+from tripartite.core.quantity import Quantity
+
+
+def tax_word(estate: Estate, connection: str, ours: str) -> str:
+    """The ERP's word for our tax code: by a mapping row, else our own word."""
+    for row in estate.mappings:
+        if row.connection == connection and row.kind == "tax_code" and row.ours == ours:
+            return row.foreign
+    return ours
+
+
+def build_posting(
+    invoice_id: str,
+    invoice: Invoice,
+    result: MatchResult,
+    orders: Mapping[str, Order],
+    estate: Estate,
+    *,
+    connection: str,
+    supplier_number: str,
+    posted_on: date,
+    payment_block: str,
+) -> Posting:
+    """The posting of an invoice that may be booked. Amounts positive, `credit` gives the direction.
+
+    Lines: one for each invoice line and order line it met; where receipts bind by name, one for each receipt. Charges
+    without an order are the unplanned cost. What the document differs by inside the small-difference limit is said.
+    """
+    allocations: dict[int, list[Allocation]] = {}
+    for entry in result.allocations:
+        allocations.setdefault(entry.invoice_line, []).append(entry)
+    lines: list[PostingLine] = []
+    for line in invoice.lines:
+        code = tax_word(estate, connection, line.tax_codes[0]) if line.tax_codes else ""
+        amount = abs(line.amount if line.amount is not None else Decimal(0))
+        parts = _parts(line.line, allocations.get(line.line, ()), orders, amount, invoice.currency)
+        if not parts:
+            lines.append(
+                PostingLine(
+                    line=len(lines) + 1,
+                    amount=Amount(amount),
+                    order_number=line.order_number,
+                    order_line=line.order_line or 0,
+                    quantity=line.quantity,
+                    unit=line.unit,
+                    tax_code=code,
+                    cost_centre=line.cost_centre,
+                    final=line.final,
+                    value_only=invoice.kind in ("subsequent_debit", "subsequent_credit"),
+                )
+            )
+        for order_number, order_line, receipt, quantity, part in parts:
+            lines.append(
+                PostingLine(
+                    line=len(lines) + 1,
+                    amount=Amount(part),
+                    order_number=order_number,
+                    order_line=order_line,
+                    receipt_number=receipt,
+                    quantity=Quantity(quantity),
+                    unit=line.unit,
+                    tax_code=code,
+                    cost_centre=line.cost_centre,
+                    final=line.final,
+                )
+            )
+    charges = sum((charge.amount for charge in invoice.charges), Decimal(0))
+    gross = invoice.gross if invoice.gross is not None else Amount(0)
+    tax = invoice.tax if invoice.tax is not None else Amount(0)
+    net = invoice.net if invoice.net is not None else Amount(gross - tax)
+    difference = Decimal(gross) - Decimal(net) - Decimal(tax)
+    return Posting(
+        invoice_id=invoice_id,
+        invoice_number=invoice.number,
+        company_code=invoice.company_code,
+        supplier_number=supplier_number,
+        currency=invoice.currency,
+        issued_on=invoice.issued_on or posted_on,
+        posted_on=posted_on,
+        gross=Amount(abs(gross)),
+        net=Amount(abs(net)),
+        tax=Amount(abs(tax)),
+        credit=invoice.kind in ("credit_memo", "subsequent_credit"),
+        payment_block=payment_block,
+        due_on=invoice.due_on,
+        small_difference=Amount(difference) if difference else None,
+        unplanned_cost=Amount(charges) if charges else None,
+        lines=tuple(lines),
+        taxes=tuple(
+            PostingTax(tax_word(estate, connection, each.code), Amount(abs(each.amount)), each.base)
+            for each in invoice.taxes
+            if each.code
+        ),
+    )
+
+
+def _parts(
+    line: int, entries: Sequence[Allocation], orders: Mapping[str, Order], amount: Decimal, currency: str
+) -> list[tuple[str, int, str, Decimal, Decimal]]:
+    """The line's amount over the order lines (and, where receipts bind, receipts) it met: shares by quantity, rounded
+    to the minor unit, the remainder on the last so that nothing is lost.
+    """
+    groups: dict[tuple[str, int, str], Decimal] = {}
+    for entry in entries:
+        order = orders.get(entry.order_number)
+        binds = order is not None and any(
+            each.line == entry.order_line and each.basis == "receipt" for each in order.lines
+        )
+        key = (entry.order_number, entry.order_line, entry.receipt_number if binds else "")
+        quantity = Decimal(entry.quantity.numerator) / Decimal(entry.quantity.denominator)
+        groups[key] = groups.get(key, Decimal(0)) + quantity
+    total = sum(groups.values(), Decimal(0))
+    if not groups or not total:
+        return []
+    unit = Decimal(1).scaleb(-minor_digits(currency))
+    parts: list[tuple[str, int, str, Decimal, Decimal]] = []
+    left = amount
+    ordered = sorted(groups.items())
+    for place, ((order_number, order_line, receipt), quantity) in enumerate(ordered):
+        share = left if place == len(ordered) - 1 else (amount * quantity / total).quantize(unit)
+        left -= share
+        parts.append((order_number, order_line, receipt, abs(quantity), share))
+    return parts

@@ -1,0 +1,129 @@
+"""The receipts component's tables: receipts, the orders they belong to, and orders asked for afresh."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from tripartite.core import codec
+from tripartite.core.objects import Receipt
+from tripartite.runtime.db import Connection, execute
+from tripartite.runtime.versions import VersionedTable
+
+RECEIPTS = VersionedTable(
+    "receipts.receipt",
+    ("company_code", "number"),
+    {
+        "kind": "text",
+        "posted_on": "date",
+        "source": "text",
+        "document": "bytea",
+        "correlation_id": "text",
+        "leaf_id": "text",
+        "recorded_at": "timestamptz",
+    },
+)
+
+
+async def link_orders(connection: Connection, rows: Sequence[tuple[str, str, str]]) -> None:
+    """Note which orders a receipt belongs to: (company, order number, receipt number)."""
+    await execute(
+        connection,
+        """INSERT INTO receipts.of_order (company_code, order_number, number)
+        SELECT DISTINCT * FROM unnest(%s::text[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING""",
+        [[row[place] for row in rows] for place in range(3)],
+    )
+
+
+async def receipt(connection: Connection, number: str, companies: Sequence[str] | None) -> tuple[Receipt, str] | None:
+    found = await execute(
+        connection,
+        """SELECT document, correlation_id FROM receipts.receipt
+        WHERE number = %s AND (%s::text[] IS NULL OR company_code = ANY(%s)) LIMIT 1""",
+        (number, companies, companies),
+    )
+    row = await found.fetchone()
+    return (codec.decode(row[0], Receipt), row[1]) if row else None
+
+
+async def receipts(
+    connection: Connection, order_number: str, after: tuple[str, str], limit: int, companies: Sequence[str] | None
+) -> list[dict[str, Any]]:
+    """Receipts by company and number; of one order where `order_number` is given."""
+    found = await execute(
+        connection,
+        """SELECT r.company_code, r.number, r.version, r.kind, r.posted_on, r.correlation_id, r.recorded_at, r.document
+        FROM receipts.receipt r WHERE (r.company_code, r.number) > (%(c)s, %(n)s)
+        AND (%(o)s = '' OR EXISTS (SELECT 1 FROM receipts.of_order o WHERE o.company_code = r.company_code
+            AND o.number = r.number AND o.order_number = %(o)s))
+        AND (%(mine)s::text[] IS NULL OR r.company_code = ANY(%(mine)s))
+        ORDER BY r.company_code, r.number LIMIT %(limit)s""",
+        {"c": after[0], "n": after[1], "o": order_number, "mine": companies, "limit": limit},
+    )
+    rows = []
+    for row in await found.fetchall():
+        value = codec.decode(row[7], Receipt)
+        rows.append(
+            {
+                "company_code": row[0],
+                "number": row[1],
+                "version": row[2],
+                "kind": row[3],
+                "posted_on": row[4],
+                "correlation_id": row[5],
+                "recorded_at": row[6],
+                "lines": codec.builtins(value.lines),
+            }
+        )
+    return rows
+
+
+async def want_requery(
+    connection: Connection, rows: Sequence[tuple[str, str, str, str]], now: datetime
+) -> set[tuple[str, str]]:
+    """Note orders whose receipts are wanted afresh: (company, order, invoice, correlation). Returns those to ask now:
+    not those already asked for and unanswered, nor those answered within the last half minute.
+    """
+    found = await execute(
+        connection,
+        """INSERT INTO receipts.requery AS q (company_code, order_number, invoice_id, correlation_id, asked_at, times,
+            due_at)
+        SELECT c, o, i, r, %(now)s, 1, %(now)s + interval '1 hour' FROM unnest(%(c)s::text[], %(o)s::text[],
+            %(i)s::text[], %(r)s::text[]) AS n (c, o, i, r)
+        ON CONFLICT (company_code, order_number) DO UPDATE SET asked_at = EXCLUDED.asked_at, answered_at = NULL,
+            times = q.times + 1, invoice_id = EXCLUDED.invoice_id, due_at = EXCLUDED.due_at
+        WHERE q.answered_at IS NOT NULL AND q.answered_at < %(now)s - interval '30 seconds'
+        RETURNING company_code, order_number""",
+        {
+            "now": now,
+            "c": [r[0] for r in rows],
+            "o": [r[1] for r in rows],
+            "i": [r[2] for r in rows],
+            "r": [r[3] for r in rows],
+        },
+    )
+    return {(row[0], row[1]) for row in await found.fetchall()}
+
+
+async def requeried(connection: Connection, company_code: str, order_number: str, at: datetime) -> None:
+    await execute(
+        connection,
+        "UPDATE receipts.requery SET answered_at = %s WHERE company_code = %s AND order_number = %s",
+        (at, company_code, order_number),
+    )
+
+
+async def due_requeries(connection: Connection, now: datetime, limit: int) -> list[tuple[str, str, str, str]]:
+    """Orders whose next asking is due: (company, order, invoice, correlation). Asked again an hour, then a day later."""
+    found = await execute(
+        connection,
+        """UPDATE receipts.requery q SET times = times + 1, asked_at = %(now)s, answered_at = NULL,
+            due_at = CASE WHEN times >= 5 THEN NULL ELSE %(now)s + interval '1 day' END
+        FROM (SELECT company_code, order_number FROM receipts.requery WHERE due_at <= %(now)s
+            ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS due
+        WHERE (q.company_code, q.order_number) = (due.company_code, due.order_number)
+        RETURNING q.company_code, q.order_number, q.invoice_id, q.correlation_id""",
+        {"now": now, "limit": limit},
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in await found.fetchall()]

@@ -1,0 +1,1 @@
+"""Coupa: the procurement suite, source of suppliers, requisitions, orders and receipts. Five files, see STYLE.md."""

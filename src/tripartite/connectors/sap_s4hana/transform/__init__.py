@@ -1,0 +1,27 @@
+"""SAP's words into ours and ours into SAP's: pure, no clock, no network. `words` explains the hard words, `reading` the
+documents that come, `writing` the invoice that goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tripartite.connectors.sap_s4hana.transform.reading import read_order, read_receipt, read_supplier
+from tripartite.connectors.sap_s4hana.transform.words import padded, unpadded
+from tripartite.connectors.sap_s4hana.transform.writing import addressed, write_posting
+from tripartite.runtime.protocol import Reader, Writer
+
+READERS: Mapping[str, Reader] = {"order": read_order, "receipt": read_receipt, "supplier": read_supplier}
+WRITERS: Mapping[str, Writer] = {"post_invoice": write_posting}
+
+__all__ = [
+    "READERS",
+    "WRITERS",
+    "addressed",
+    "padded",
+    "read_order",
+    "read_receipt",
+    "read_supplier",
+    "unpadded",
+    "write_posting",
+]

@@ -1,0 +1,189 @@
+"""What components tell one another: topics, and the shape of each message's payload.
+
+Facts travel over the bus in these shapes and no others; a component never reads another's tables. A topic has one
+publisher. Names on the wire are `tripartite.<object>.<past-tense>.v<N>`; commands are imperatives.
+"""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+import msgspec
+
+from tripartite.core.findings import Finding
+from tripartite.core.money import Amount
+from tripartite.core.objects import Invoice, Order, Receipt, Requisition, Supplier
+
+RECEIVED = "received"
+CANONICAL = {
+    "supplier": "supplier.canonical",
+    "requisition": "requisition.canonical",
+    "order": "order.canonical",
+    "receipt": "receipt.canonical",
+    "invoice": "invoice.canonical",
+}
+SUPPLIER_EVENTS = "supplier.events"
+ORDER_EVENTS = "order.events"
+RECEIPT_EVENTS = "receipt.events"
+INVOICE_EVENTS = "invoice.events"
+EXCEPTION_EVENTS = "exception.events"
+ORDER_COMMANDS = "order.commands"
+RECEIPT_COMMANDS = "receipt.commands"
+INVOICE_COMMANDS = "invoice.commands"
+DISPOSITIONS = "intake.dispositions"
+ASKS = "intake.asks"
+ANSWERS = "intake.answers"
+
+
+class Received(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Bytes were taken in and kept; they wait to be read. `kind` where the channel already says what it is."""
+
+    intake_id: str
+    digest: str
+    connection: str
+    media_type: str
+    kind: str = ""
+    name: str = ""
+
+
+class SupplierArrived(msgspec.Struct, frozen=True, omit_defaults=True):
+    value: Supplier
+    intake_id: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+class RequisitionArrived(msgspec.Struct, frozen=True, omit_defaults=True):
+    value: Requisition
+    intake_id: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+class OrderArrived(msgspec.Struct, frozen=True, omit_defaults=True):
+    value: Order
+    intake_id: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+class ReceiptArrived(msgspec.Struct, frozen=True, omit_defaults=True):
+    value: Receipt
+    intake_id: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+class InvoiceArrived(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A canonical invoice, mapped as far as it could be. `source_document` is the channel's own id for it."""
+
+    value: Invoice
+    intake_id: str = ""
+    digest: str = ""
+    connection: str = ""
+    source_document: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+class SupplierRecorded(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The supplier master changed: the whole record, and every name it has elsewhere."""
+
+    value: Supplier
+
+
+class OrderRecorded(msgspec.Struct, frozen=True, omit_defaults=True):
+    value: Order
+    lifecycle: str = ""
+
+
+class RequisitionRecorded(msgspec.Struct, frozen=True, omit_defaults=True):
+    value: Requisition
+
+
+class ReceiptRecorded(msgspec.Struct, frozen=True, omit_defaults=True):
+    value: Receipt
+
+
+class ReceiptsRequeried(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The warehouse side was asked afresh for an order's receipts: known as of `as_of`; `found` were new."""
+
+    company_code: str
+    order_number: str
+    as_of: datetime
+    found: int = 0
+
+
+class OrderSought(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Procurement was asked for an order number that an invoice named: found or not."""
+
+    company_code: str
+    order_number: str
+    as_of: datetime
+    found: bool = False
+
+
+class RequeryReceipts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command: ask the warehouse side for the receipts of this order afresh."""
+
+    company_code: str
+    order_number: str
+    invoice_id: str
+
+
+class SeekOrder(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command: ask procurement for this order number."""
+
+    company_code: str
+    order_number: str
+    invoice_id: str
+
+
+class Ask(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command to the gateway: ask the connections of these roles a question; what they bring goes through the door.
+
+    `reference` is what the asker wants to hear again (an order number); one ask per question and reference is pending.
+    """
+
+    company_code: str
+    roles: tuple[str, ...]
+    question: str
+    reference: str
+    parameters: dict[str, str]
+
+
+class Answered(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A question was put to the outside: known as of `as_of`; `found` documents came. `failed`: nobody answered."""
+
+    company_code: str
+    question: str
+    reference: str
+    as_of: datetime
+    found: int = 0
+    failed: str = ""
+
+
+class InvoiceChanged(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An invoice was decided, posted, refused: who it is, where it stands, in one line of words."""
+
+    invoice_id: str
+    number: str
+    company_code: str
+    supplier_id: str
+    supplier_name: str
+    kind: str
+    currency: str
+    state: str
+    verdict: str
+    decision: int
+    words: str
+    gross: Amount | None = None
+    issued_on: date | None = None
+    order_numbers: tuple[str, ...] = ()
+    reason_codes: tuple[str, ...] = ()
+    money_at_risk: Amount | None = None
+    document: str = ""
+
+
+class Disposed(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of received bytes once their owner looked: duplicate, stale, waiting, rejected; with its reason."""
+
+    intake_id: str
+    disposition: str
+    reason_code: str
+    detail: str = ""

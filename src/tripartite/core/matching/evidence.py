@@ -1,0 +1,272 @@
+"""The book: everything a match may look at, gathered once and made ready.
+
+The shell gathers the neighbourhood of the invoices it asks about: the orders they touch, all receipts and all live
+invoices of these orders in order of arrival, and the invoices they may be duplicates of. Tests and the case reader
+build whole books. A book is not changed after it was built; the engine's state lives in the evaluation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date
+from decimal import Decimal
+from fractions import Fraction
+
+import msgspec
+
+from tripartite.core.matching.billed import Arrived, Bill
+from tripartite.core.matching.exact import ZERO, exact
+from tripartite.core.matching.ordered import OrderBook, Ordered, RawReceipt
+from tripartite.core.objects import ExchangeRate, Order, Receipt, Supplier, TaxCode
+from tripartite.core.quantity import Conversion, ratio
+
+
+class SupplierFacts(msgspec.Struct, frozen=True):
+    """What the master says of a supplier. `accounts`: where it may be paid; `invoice_limit` in document currency."""
+
+    supplier_id: str
+    status: str = "active"
+    tax_id: str = ""
+    accounts: tuple[str, ...] = ()
+    withholding: str = ""
+    invoice_limit: Decimal | None = None
+
+    @classmethod
+    def of(cls, supplier: Supplier, invoice_limit: Decimal | None = None) -> SupplierFacts:
+        """The facts of a supplier master record."""
+        return cls(
+            supplier.supplier_id or supplier.number,
+            supplier.status,
+            supplier.tax_id,
+            tuple(account.account for account in supplier.accounts),
+            supplier.withholding,
+            invoice_limit,
+        )
+
+
+class CompanyFacts(msgspec.Struct, frozen=True):
+    """A company code and the currency its books are kept in."""
+
+    company_code: str
+    currency: str
+
+
+class ContractFacts(msgspec.Struct, frozen=True):
+    """A framework contract. `prices` by item, on the order line's price basis; `max_amount` of all call-offs, net."""
+
+    number: str
+    supplier_id: str
+    valid_from: date
+    valid_to: date
+    max_amount: Decimal | None = None
+    prices: dict[str, Decimal] = {}
+
+    def __hash__(self) -> int:
+        return hash(self.number)
+
+
+class Book:
+    """What is known, ready for `engine.evaluate`."""
+
+    __slots__ = (
+        "_beside",
+        "_rates",
+        "_ratios",
+        "bills",
+        "companies",
+        "contracts",
+        "conversions",
+        "exchange",
+        "groups",
+        "line_count",
+        "orders",
+        "receipts_of",
+        "suppliers",
+        "taxes",
+    )
+
+    def __init__(
+        self,
+        orders: Iterable[Order] = (),
+        receipts: Iterable[Receipt] = (),
+        invoices: Iterable[Arrived] = (),
+        *,
+        suppliers: Iterable[SupplierFacts] | None = None,
+        companies: Iterable[CompanyFacts] = (),
+        taxes: Iterable[TaxCode] = (),
+        conversions: Iterable[Conversion] = (),
+        exchange: Iterable[ExchangeRate] = (),
+        contracts: Iterable[ContractFacts] = (),
+    ) -> None:
+        self.suppliers = {one.supplier_id: one for one in suppliers} if suppliers is not None else None
+        self.companies = {one.company_code: one for one in companies}
+        self.taxes = {one.code: one for one in taxes}
+        self.conversions = tuple(conversions)
+        self.contracts = {one.number: one for one in contracts}
+        self.exchange: dict[tuple[str, str], list[ExchangeRate]] = {}
+        for entry in exchange:
+            self.exchange.setdefault((entry.from_currency, entry.to_currency), []).append(entry)
+        self._beside: dict[tuple[str, object], list[Bill]] | None = None
+        self._rates: dict[tuple[str, ...], Fraction] = {}
+        self._ratios: dict[tuple[str, str, str], Fraction | None] = {}
+        self.groups = _supplier_groups(self.suppliers or {})
+        self.orders: dict[str, OrderBook] = {}
+        self.line_count = 0
+        for order in orders:
+            self.orders[order.number] = book = OrderBook(order, self.line_count)
+            self.line_count += len(book.lines)
+        self.receipts_of: dict[str, list[Receipt]] = {}
+        for receipt in receipts:
+            self._add_receipt(receipt)
+        for book in self.orders.values():
+            book.prepare_fast()
+        self.bills = [Bill(one) for one in sorted(invoices, key=lambda one: (one.sequence, one.invoice_id))]
+        for bill in self.bills:
+            bill.prepare_fast()
+
+    def _add_receipt(self, receipt: Receipt) -> None:
+        on = receipt.posted_on or date.min
+        for line in receipt.lines:
+            known = self.receipts_of.setdefault(line.order_number, [])
+            if not known or known[-1] is not receipt:
+                known.append(receipt)
+            order = self.orders.get(line.order_number)
+            ordered = order.by_line.get(line.order_line) if order is not None else None
+            if ordered is not None:
+                ordered.raw_receipts.append(
+                    RawReceipt(
+                        receipt.number,
+                        line.line,
+                        receipt.kind,
+                        on,
+                        line.quantity,
+                        line.unit,
+                        line.accepted,
+                        line.price_quantity,
+                        line.takes_from,
+                    )
+                )
+
+    def neighbours(self, bill: Bill, orders: Iterable[str]) -> list[Bill]:
+        """The other invoices on the same orders, or of the same folded number or amount in the supplier's group."""
+        if self._beside is None:
+            self._beside = {}
+            for other in self.bills:
+                for key in self._keys(other, other.orders):
+                    self._beside.setdefault(key, []).append(other)
+        found = {other.id: other for key in self._keys(bill, orders) for other in self._beside.get(key, ())}
+        return [other for other in found.values() if other is not bill]
+
+    def _keys(self, bill: Bill, orders: Iterable[str]) -> list[tuple[str, object]]:
+        named = {*orders, *(line.order_number for line in bill.doc.lines if line.order_number)}
+        group = self.group(bill.supplier)
+        return [
+            *(("order", name) for name in sorted(named)),
+            ("number", (group, bill.folded)),
+            ("amount", (group, bill.gross_key)),
+        ]
+
+    def until(self, sequence: int) -> Book:
+        """The same book with only the invoices that arrived before a place in the order of arrival."""
+        earlier = Book.__new__(Book)
+        for name in Book.__slots__:
+            setattr(earlier, name, getattr(self, name))
+        earlier.bills = [bill for bill in self.bills if bill.sequence < sequence]
+        earlier._beside = None
+        return earlier
+
+    def rate(self, code: str) -> Fraction:
+        """The rate that stands on a bill for a tax code, as a fraction of net: 0 where the buyer assesses the tax
+        himself, where there is none, where it is withheld, and for a code that nobody knows."""
+        entry = self.taxes.get(code)
+        return exact(entry.rate) / 100 if entry is not None and entry.kind == "normal" else ZERO
+
+    def billed_rate(self, codes: tuple[str, ...]) -> Fraction:
+        """The summed rates of several codes."""
+        found = self._rates.get(codes)
+        if found is None:
+            found = self._rates[codes] = sum((self.rate(code) for code in codes), ZERO)
+        return found
+
+    def unit_ratio(self, item: str, unit: str, to_unit: str) -> Fraction | None:
+        """How many `to_unit` are one `unit` of an item, exactly; None where unknown. Unstated is the order's unit."""
+        if not unit or unit == to_unit:
+            return exact(1)
+        key = (item, unit, to_unit)
+        if key not in self._ratios:
+            self._ratios[key] = ratio(self.conversions, item, unit, to_unit)
+        return self._ratios[key]
+
+    def group(self, supplier: str) -> str:
+        """The group a supplier belongs to: those who share a tax id or a bank account, else the supplier alone."""
+        return self.groups.get(supplier, supplier)
+
+    def line(self, order: str, line: int) -> Ordered | None:
+        """One order line, where it is known."""
+        book = self.orders.get(order)
+        return book.by_line.get(line) if book is not None else None
+
+
+def book_from_objects(
+    orders: Iterable[Order],
+    receipts: Iterable[Receipt],
+    invoices: Iterable[Arrived],
+    *,
+    suppliers: Iterable[SupplierFacts] | None = None,
+    companies: Iterable[CompanyFacts] = (),
+    taxes: Iterable[TaxCode] = (),
+    conversions: Iterable[Conversion] = (),
+    exchange: Iterable[ExchangeRate] = (),
+    contracts: Iterable[ContractFacts] = (),
+) -> Book:
+    """A book from what the store gathered: of each order and receipt the highest version, of each invoice one.
+
+    A document that comes twice counts once; of two with the same version the later given stands. `suppliers` None
+    means that no master is asked; an empty one that nobody is in it.
+    """
+    latest_orders: dict[str, Order] = {}
+    for order in orders:
+        known = latest_orders.get(order.number)
+        if known is None or order.version >= known.version:
+            latest_orders[order.number] = order
+    latest_receipts: dict[tuple[str, str], Receipt] = {}
+    for receipt in receipts:
+        key = (receipt.company_code, receipt.number)
+        seen = latest_receipts.get(key)
+        if seen is None or receipt.version >= seen.version:
+            latest_receipts[key] = receipt
+    return Book(
+        latest_orders.values(),
+        latest_receipts.values(),
+        {one.invoice_id: one for one in invoices}.values(),
+        suppliers=suppliers,
+        companies=companies,
+        taxes=taxes,
+        conversions=conversions,
+        exchange=exchange,
+        contracts=contracts,
+    )
+
+
+def _supplier_groups(suppliers: dict[str, SupplierFacts]) -> dict[str, str]:
+    """Each supplier's group name: the first supplier, by id, of all that hang together by a tax id or an account."""
+    leader: dict[str, str] = {}
+    name_of: dict[tuple[str, str], str] = {}
+
+    def find(one: str) -> str:
+        while leader.get(one, one) != one:
+            one = leader[one]
+        return one
+
+    for supplier_id in sorted(suppliers):
+        facts = suppliers[supplier_id]
+        leader.setdefault(supplier_id, supplier_id)
+        marks = [("tax", facts.tax_id)] if facts.tax_id else []
+        marks += [("account", account) for account in facts.accounts if account]
+        for mark in marks:
+            if mark in name_of:
+                one, other = sorted((find(name_of[mark]), find(supplier_id)))
+                leader[other] = one
+            else:
+                name_of[mark] = supplier_id
+    return {supplier_id: find(supplier_id) for supplier_id in suppliers}

@@ -1,0 +1,114 @@
+"""What a match says: verdict, findings, what may be paid now, and the numbers that were compared.
+
+Amounts are kept in minor units of the document's currency and given out as `Money`. What only a person looks at (the
+comparison per line, the allocation table, the digest of the inputs) is worked out when asked for.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal, Protocol
+
+import msgspec
+
+from tripartite.core.findings import Finding
+from tripartite.core.money import Money
+
+Verdict = Literal["post", "park", "hold", "reject"]
+
+INFORMATIONAL = frozenset(["match.small_difference"])
+"""Reasons that may stand on a `post`. `match.quantity_returned` joins them on a paid invoice."""
+
+
+class Allocation(msgspec.Struct, frozen=True):
+    """So much of an invoice line stands against this order line, out of this receipt line (empty: out of none)."""
+
+    invoice_line: int
+    order_number: str
+    order_line: int
+    receipt_number: str
+    receipt_line: int
+    quantity: Fraction
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """One invoice line beside the order line it met. Quantities in the order line's unit, exact; prices per order
+    unit, net; values net in document currency. `bound` is the tightest bound on billed quantity, None where there is
+    none; `billed` is what this line bills after credits, `excess` what of it is too much."""
+
+    invoice_line: int
+    order_number: str
+    order_line: int
+    unit: str
+    ordered: Fraction | None
+    received: Fraction
+    billed_before: Fraction
+    quantity: Fraction
+    billed: Fraction
+    excess: Fraction
+    bound: Fraction | None
+    order_price: Fraction
+    invoice_price: Fraction | None
+    value: Fraction
+    expected: Fraction | None
+    variance: Fraction | None
+
+
+class Trace(Protocol):
+    """Where a result can look up what it does not carry."""
+
+    def pairs(self) -> tuple[Pair, ...]: ...
+
+    def allocations(self) -> tuple[Allocation, ...]: ...
+
+    def inputs_digest(self) -> str: ...
+
+
+class MatchResult(msgspec.Struct, frozen=True, eq=False):
+    """The answer about one invoice. Credits pay negative. `replaced`: another invoice took its place."""
+
+    invoice_id: str
+    verdict: Verdict
+    currency: str
+    payable_minor: int
+    at_risk_minor: int
+    findings: tuple[Finding, ...]
+    trace: Trace
+    replaced: bool = False
+
+    @property
+    def payable_now(self) -> Money:
+        """What may be paid now; negative for a credit."""
+        return Money(self.payable_minor, self.currency)
+
+    @property
+    def money_at_risk(self) -> Money:
+        """What would be paid wrongly if the invoice were posted as it is; zero for `post`."""
+        return Money(self.at_risk_minor, self.currency)
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Order, receipt, invoice and variance per line, for showing side by side."""
+        return self.trace.pairs()
+
+    @property
+    def allocations(self) -> tuple[Allocation, ...]:
+        """The allocation table of this invoice (S3)."""
+        return self.trace.allocations()
+
+    @property
+    def inputs_digest(self) -> str:
+        """SHA-256 over all that was looked at: the same inputs have the same digest (S41)."""
+        return self.trace.inputs_digest()
+
+    def stated(self) -> tuple[object, ...]:
+        """Everything that was decided, as comparable values."""
+        return (
+            self.invoice_id,
+            self.verdict,
+            self.currency,
+            self.payable_minor,
+            self.at_risk_minor,
+            self.findings,
+            self.replaced,
+        )

@@ -1,0 +1,232 @@
+"""The state of one evaluation: what each invoice bills of each order line, and what credits take of it.
+
+Made by the first pass (gates, pairing), read and advanced by the second (checks), in order of arrival. It belongs to
+one call of `engine.evaluate` and is thrown away after it.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from tripartite.core.findings import Finding
+from tripartite.core.matching.billed import Bill, BilledLine
+from tripartite.core.matching.exact import ZERO
+from tripartite.core.matching.ordered import LineNumbers, Ordered
+from tripartite.core.matching.policy import Limits
+from tripartite.core.matching.result import Allocation, Pair
+
+
+class Piece:
+    """The part of one invoice line that stands on one order line.
+
+    `quantity` is its size in the order's unit, never negative; `negative` says that it takes back. `taken` is what
+    credits took of it; `value` its exact net value as billed, signed; `value_credit` what value credits took.
+    On a limit line the quantity is the net amount. `amount_only`: billed without a quantity where one is due.
+    """
+
+    __slots__ = (
+        "amount_only",
+        "billed",
+        "excess",
+        "expected",
+        "line_before",
+        "negative",
+        "numbers",
+        "ordered",
+        "quantity",
+        "share",
+        "taken",
+        "taking",
+        "value",
+        "value_credit",
+        "weight",
+        "work",
+    )
+
+    def __init__(
+        self,
+        work: Work,
+        billed: BilledLine,
+        ordered: Ordered,
+        numbers: LineNumbers,
+        quantity: Fraction,
+        share: Fraction,
+    ) -> None:
+        self.work = work
+        self.billed = billed
+        self.ordered = ordered
+        self.numbers = numbers
+        self.negative = quantity < 0
+        self.quantity = abs(quantity)
+        self.share = share
+        self.value = billed.value * share
+        self.taken = ZERO
+        self.value_credit = ZERO
+        self.taking: Taking | None = None
+        self.excess = ZERO
+        self.expected: Fraction | None = None
+        self.line_before = ZERO
+        self.amount_only = False
+        if billed.weight is not None:
+            self.weight = abs(billed.weight) * share
+        else:
+            self.weight = self.quantity * numbers.nominal
+
+    @property
+    def open(self) -> Fraction:
+        """b: its own quantity less what credits took; nothing for a line that takes back."""
+        return ZERO if self.negative else self.quantity - self.taken
+
+    @property
+    def open_value(self) -> Fraction:
+        """The exact value of `open` as billed, shared by quantity, less value credits. Net, document currency."""
+        if self.negative or self.amount_only or self.quantity == 0:
+            return self.value - self.value_credit
+        return self.value * self.open / self.quantity - self.value_credit
+
+
+class Taking:
+    """A credit line on an order line: what it could not take yet, and what it may take from."""
+
+    __slots__ = ("billed", "left", "numbers", "ordered", "originals", "price", "quantity", "receipt", "value", "work")
+
+    def __init__(
+        self,
+        work: Work,
+        billed: BilledLine,
+        ordered: Ordered,
+        numbers: LineNumbers,
+        quantity: Fraction,
+        originals: frozenset[str] | None,
+    ) -> None:
+        self.work = work
+        self.billed = billed
+        self.ordered = ordered
+        self.numbers = numbers
+        self.quantity = self.left = quantity
+        self.value = abs(billed.value)
+        self.price = self.value / quantity if quantity else ZERO
+        self.originals = originals
+        self.receipt = billed.receipt
+
+    def may_take(self, piece: Piece) -> bool:
+        """Whether a piece belongs to the pool of this credit."""
+        if piece.negative or (self.originals is not None and piece.work.bill.id not in self.originals):
+            return False
+        return not self.receipt or piece.billed.receipt == self.receipt
+
+    def take(self, piece: Piece) -> None:
+        """Take what is left to take from one piece, as far as it goes."""
+        part = min(self.left, piece.quantity - piece.taken)
+        if part > 0:
+            piece.taken += part
+            self.left -= part
+
+
+class LineState:
+    """What stands on one order line. The first pass fills `pieces` and `takings`; the second advances the rest."""
+
+    __slots__ = (
+        "billed",
+        "credited_value",
+        "expected",
+        "filled",
+        "final",
+        "numbers",
+        "ordered",
+        "pieces",
+        "takings",
+        "value",
+        "weight",
+    )
+
+    def __init__(self, ordered: Ordered, numbers: LineNumbers) -> None:
+        self.ordered = ordered
+        self.numbers = numbers
+        self.pieces: list[Piece] = []
+        self.takings: list[Taking] = []
+        self.billed = ZERO
+        self.value = ZERO
+        self.expected = ZERO
+        self.weight = ZERO
+        self.credited_value = ZERO
+        self.final = False
+        self.filled: dict[tuple[str, int], Fraction] = {}
+
+    def registered(self) -> Fraction:
+        """Billed so far in the first pass: all pieces known, less credits."""
+        return sum((piece.open for piece in self.pieces), ZERO)
+
+    def add(self, piece: Piece) -> None:
+        """Put a piece on the line; credits that are still owed take from it at once."""
+        self.pieces.append(piece)
+        for taking in self.takings:
+            if taking.left > 0 and taking.may_take(piece):
+                taking.take(piece)
+
+    def credit(self, taking: Taking) -> None:
+        """Take from what is there, the latest first; what is left stays owed. Rule: S19."""
+        for piece in reversed(self.pieces):
+            if taking.left <= 0:
+                break
+            if taking.may_take(piece):
+                taking.take(piece)
+        self.takings.append(taking)
+
+
+class Work:
+    """One invoice under evaluation. `stopped`: a gate took it out. `reasons` are exact sums per (line, code); None
+    where a code is not measured."""
+
+    __slots__ = (
+        "allocations",
+        "bill",
+        "charged",
+        "claims",
+        "details",
+        "limits",
+        "orphan",
+        "pairs",
+        "pieces",
+        "reasons",
+        "replaced",
+        "stopped",
+        "takings",
+        "tolerated",
+    )
+
+    def __init__(self, bill: Bill, limits: Limits) -> None:
+        self.bill = bill
+        self.limits = limits
+        self.stopped = False
+        self.replaced = False
+        self.orphan = False
+        self.pieces: list[Piece] = []
+        self.takings: list[Taking] = []
+        self.reasons: dict[tuple[int, str], Fraction | None] = {}
+        self.details: dict[tuple[int, str], Finding] = {}
+        self.tolerated = ZERO
+        self.pairs: list[Pair] = []
+        self.allocations: list[Allocation] = []
+        self.charged: list[int] = []
+        self.claims: list[tuple[int, Fraction]] = []
+
+    def say(
+        self,
+        code: str,
+        line: int,
+        variance: Fraction | None,
+        words: str,
+        *,
+        breach: str = "",
+        limit: str = "",
+        unit: str = "",
+        rule: str = "",
+        row: str = "",
+    ) -> None:
+        """Note a reason. Those of one code on one line are summed, exactly; the first one's words stay."""
+        key = (line, code)
+        known = self.reasons.get(key)
+        self.reasons[key] = variance if known is None or variance is None else known + variance
+        if key not in self.details:
+            self.details[key] = Finding(code, line, None, breach, limit, unit, words, rule, row)

@@ -1,0 +1,378 @@
+"""The bus: publish into an append-only log, consume it in batches behind a locked cursor.
+
+Publishing takes positions from the partition's head row as the last statements of the transaction, partitions in
+ascending order, so positions are gapless and in commit order and a cursor never skips a late commit. A consumer holds
+its cursor row `FOR UPDATE SKIP LOCKED`: that lock is the lease, and a stopped worker cannot commit late. NOTIFY is a
+hint that something is there; the sweep of the runner is the guarantee.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import zlib
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+
+from tripartite.core.envelope import Message
+from tripartite.core.ids import stable_id
+from tripartite.runtime.db import Connection, Database, DatabaseGone, copy_rows, execute
+
+log = logging.getLogger(__name__)
+
+SHARDS = 4  # partitions per company and topic
+BATCH = 500  # messages of one claim
+IDLE_TIMEOUT_MS = 30_000  # a worker that stops mid-transaction loses its cursor after this
+
+_COLUMNS = (
+    *("topic", "partition", "position", "message_id", "type", "company_code", "key"),
+    *("correlation_id", "causation_id", "source", "trace_id", "occurred_at", "payload"),
+)
+
+
+def partition_of(company_code: str, key: str) -> str:
+    """The partition of a key: it belongs to one company, so that one company cannot starve another."""
+    return f"{company_code}/{zlib.crc32(key.encode()) % SHARDS}"
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """A message to be published on a topic."""
+
+    topic: str
+    message: Message
+
+
+def told(message: Message, topic: str, what: str, payload: bytes, *, company_code: str = "") -> Outgoing:
+    """A message that follows from another: same key, correlation and trace, caused by it; its id is computed."""
+    return Outgoing(
+        topic,
+        msgspec.structs.replace(
+            message,
+            message_id=stable_id("msg", topic, what, message.message_id),
+            type=f"tripartite.{what}.v1",
+            company_code=company_code or message.company_code,
+            causation_id=message.message_id,
+            payload=payload,
+        ),
+    )
+
+
+async def publish(connection: Connection, outgoing: Sequence[Outgoing]) -> None:
+    """Append messages; call it last in the transaction, once. Takes the head rows in ascending order."""
+    if not outgoing:
+        return
+    groups: dict[tuple[str, str], list[Message]] = defaultdict(list)
+    for each in outgoing:
+        groups[each.topic, partition_of(each.message.company_code, each.message.key)].append(each.message)
+    places = sorted(groups)
+    heads = await execute(
+        connection,
+        """INSERT INTO bus.head (topic, partition, company_code, head)
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[]) AS new (topic, partition, company, n)
+        ORDER BY topic, partition
+        ON CONFLICT (topic, partition) DO UPDATE SET head = bus.head.head + EXCLUDED.head
+        RETURNING topic, partition, head""",
+        (
+            [topic for topic, _ in places],
+            [partition for _, partition in places],
+            [groups[place][0].company_code for place in places],
+            [len(groups[place]) for place in places],
+        ),
+    )
+    rows: list[tuple[Any, ...]] = []
+    for topic, partition, head in await heads.fetchall():
+        messages = groups[topic, partition]
+        first = head - len(messages) + 1
+        for position, message in enumerate(messages, first):
+            rows.append(
+                (
+                    *(topic, partition, position, message.message_id, message.type, message.company_code, message.key),
+                    *(message.correlation_id, message.causation_id, message.source, message.trace_id),
+                    *(message.occurred_at, message.payload),
+                )
+            )
+    await copy_rows(connection, "bus.message", _COLUMNS, rows)
+    await execute(
+        connection,
+        "SELECT pg_notify('tripartite', topic) FROM unnest(%s::text[]) AS topic",
+        (sorted({topic for topic, _ in places}),),
+    )
+
+
+class Batch(msgspec.Struct):
+    """What a consumer is handed: messages of one partition in order, and what `prepare` made of them."""
+
+    topic: str
+    partition: str
+    company_code: str
+    messages: list[Message]
+    prepared: Any = None
+    trace_id: str = ""
+
+
+Handle = Callable[[Connection, Batch], Awaitable[None]]
+Prepare = Callable[[Batch], Awaitable[Any]]
+
+
+class Consumer(msgspec.Struct, frozen=True):
+    """Who reads what. `handle` runs inside the transaction that moves the cursor; `prepare`, where there is one, before
+    it, for slow work that decides nothing (parsing). Both may see a message twice and must not mind.
+    """
+
+    name: str
+    topic: str
+    handle: Handle
+    prepare: Prepare | None = None
+    batch: int = BATCH
+
+
+class Poison(Exception):
+    """A handler's word that one message can never be taken in: its reason code and detail go to quarantine."""
+
+    def __init__(self, message_id: str, reason_code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.message_id = message_id
+        self.reason_code = reason_code
+        self.detail = detail
+
+
+async def waiting_partitions(connection: Connection, consumer: Consumer) -> list[tuple[str, str]]:
+    """(partition, company) with messages that this consumer has not read, companies taking turns."""
+    found = await execute(
+        connection,
+        """SELECT h.partition, h.company_code FROM bus.head h
+        LEFT JOIN bus.cursor c ON c.consumer = %s AND c.topic = h.topic AND c.partition = h.partition
+        WHERE h.topic = %s AND h.head > coalesce(c.position, 0) ORDER BY h.partition""",
+        (consumer.name, consumer.topic),
+    )
+    by_company: dict[str, list[str]] = defaultdict(list)
+    for partition, company in await found.fetchall():
+        by_company[company].append(partition)
+    turns: list[tuple[str, str]] = []
+    while by_company:
+        for company in list(by_company):
+            turns.append((by_company[company].pop(0), company))
+            if not by_company[company]:
+                del by_company[company]
+    return turns
+
+
+async def read(connection: Connection, topic: str, partition: str, after: int, limit: int) -> tuple[list[Message], int]:
+    """Messages of a partition after a position, and the position of the last."""
+    found = await execute(
+        connection,
+        """SELECT message_id, type, company_code, key, correlation_id, occurred_at, payload, causation_id, source,
+        trace_id, position FROM bus.message WHERE topic = %s AND partition = %s AND position > %s
+        ORDER BY position LIMIT %s""",
+        (topic, partition, after, limit),
+    )
+    rows = await found.fetchall()
+    return [Message(*row[:10]) for row in rows], (rows[-1][10] if rows else after)
+
+
+async def consume(db: Database, consumer: Consumer, partition: str, company: str) -> int:
+    """Take one batch of one partition; returns how many messages were taken. 0: another worker holds the cursor.
+
+    A batch that fails is taken message by message, so that one bad message alone is set aside.
+    Errors: `DatabaseGone` where the database is away; the cursor did not move then.
+    """
+    prepared: Batch | None = None
+    if consumer.prepare is not None:
+        async with db.connection() as connection:
+            position = await _position(connection, consumer, partition)
+            messages, _ = await read(connection, consumer.topic, partition, position, consumer.batch)
+        if not messages:
+            return 0
+        prepared = Batch(consumer.topic, partition, company, messages)
+        prepared.prepared = await consumer.prepare(prepared)
+    try:
+        return await _take(db, consumer, partition, company, consumer.batch, prepared)
+    except DatabaseGone:
+        raise
+    except Exception as error:
+        log.warning("batch failed, taking it one by one", extra={"consumer": consumer.name, "error": repr(error)[:500]})
+    taken = 0
+    while taken < consumer.batch:
+        one = await _take_one(db, consumer, partition, company)
+        if one == 0:
+            break
+        taken += one
+    return taken
+
+
+async def _position(connection: Connection, consumer: Consumer, partition: str) -> int:
+    found = await execute(
+        connection,
+        "SELECT position FROM bus.cursor WHERE consumer = %s AND topic = %s AND partition = %s",
+        (consumer.name, consumer.topic, partition),
+    )
+    row = await found.fetchone()
+    return row[0] if row else 0
+
+
+async def _lease(connection: Connection, consumer: Consumer, partition: str) -> int | None:
+    """Lock the cursor row; None where another worker holds it."""
+    place = (consumer.name, consumer.topic, partition)
+    for _ in range(2):
+        await execute(connection, f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_TIMEOUT_MS}")
+        found = await execute(
+            connection,
+            "SELECT position FROM bus.cursor WHERE (consumer, topic, partition) = (%s, %s, %s) FOR UPDATE SKIP LOCKED",
+            place,
+        )
+        if row := await found.fetchone():
+            return int(row[0])
+        made = await execute(
+            connection,
+            """INSERT INTO bus.cursor (consumer, topic, partition) VALUES (%s, %s, %s)
+            ON CONFLICT DO NOTHING RETURNING 1""",
+            place,
+        )
+        if await made.fetchone():
+            return 0
+        exists = await execute(
+            connection, "SELECT 1 FROM bus.cursor WHERE (consumer, topic, partition) = (%s, %s, %s)", place
+        )
+        if await exists.fetchone():
+            return None
+    return None
+
+
+async def _take(
+    db: Database, consumer: Consumer, partition: str, company: str, limit: int, prepared: Batch | None
+) -> int:
+    async def work(connection: Connection) -> int:
+        position = await _lease(connection, consumer, partition)
+        if position is None:
+            return 0
+        messages, last = await read(connection, consumer.topic, partition, position, limit)
+        if not messages:
+            return 0
+        batch = Batch(consumer.topic, partition, company, messages)
+        if prepared is not None:
+            if [m.message_id for m in prepared.messages] != [m.message_id for m in messages]:
+                # Another worker moved the cursor while we parsed, or more came: what is prepared still counts if it
+                # is the front of what is there.
+                known = len(prepared.messages)
+                front = [m.message_id for m in messages[:known]]
+                if front != [m.message_id for m in prepared.messages]:
+                    return 0
+                batch.messages = messages[:known]
+                last = position + known
+            batch.prepared = prepared.prepared
+        await consumer.handle(connection, batch)
+        await _advance(connection, consumer, partition, last)
+        return len(batch.messages)
+
+    return await db.transaction(work)
+
+
+async def _advance(connection: Connection, consumer: Consumer, partition: str, position: int) -> None:
+    await execute(
+        connection,
+        "UPDATE bus.cursor SET position = %s WHERE consumer = %s AND topic = %s AND partition = %s",
+        (position, consumer.name, consumer.topic, partition),
+    )
+
+
+async def _take_one(db: Database, consumer: Consumer, partition: str, company: str) -> int:
+    prepared: Batch | None = None
+    if consumer.prepare is not None:
+        async with db.connection() as connection:
+            position = await _position(connection, consumer, partition)
+            messages, _ = await read(connection, consumer.topic, partition, position, 1)
+        if not messages:
+            return 0
+        prepared = Batch(consumer.topic, partition, company, messages)
+        prepared.prepared = await consumer.prepare(prepared)
+    try:
+        return await _take(db, consumer, partition, company, 1, prepared)
+    except (DatabaseGone, psycopg.OperationalError):
+        raise
+    except Exception as error:
+        log.exception("message set aside", extra={"consumer": consumer.name, "partition": partition})
+        return await _set_aside(db, consumer, partition, error)
+
+
+async def _set_aside(db: Database, consumer: Consumer, partition: str, error: Exception) -> int:
+    code = error.reason_code if isinstance(error, Poison) else "integration.schema_violated"
+    detail = error.detail if isinstance(error, Poison) else f"{type(error).__name__}: {str(error)[:500]}"
+
+    async def work(connection: Connection) -> int:
+        position = await _lease(connection, consumer, partition)
+        if position is None:
+            return 0
+        messages, last = await read(connection, consumer.topic, partition, position, 1)
+        if not messages:
+            return 0
+        await execute(
+            connection,
+            """INSERT INTO bus.quarantine (consumer, topic, partition, position, message_id, reason_code, detail)
+            VALUES (%s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING""",
+            (consumer.name, consumer.topic, partition, last, messages[0].message_id, code, detail),
+        )
+        await _advance(connection, consumer, partition, last)
+        return 1
+
+    return await db.transaction(work)
+
+
+class Hints:
+    """Wakes runners when something was published: one LISTEN connection for all of them, and a sweep each second."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._events: dict[str, list[asyncio.Event]] = defaultdict(list)
+
+    def event(self, *topics: str) -> asyncio.Event:
+        event = asyncio.Event()
+        for topic in topics:
+            self._events[topic].append(event)
+        return event
+
+    def wake(self, topic: str) -> None:
+        for event in self._events.get(topic, ()):
+            event.set()
+
+    async def listen(self) -> None:
+        """Listen until cancelled; a lost connection is made again."""
+        while True:
+            try:
+                async with await psycopg.AsyncConnection.connect(self._url, autocommit=True) as connection:
+                    await connection.execute("LISTEN tripartite")
+                    async for notice in connection.notifies():
+                        self.wake(notice.payload)
+            except psycopg.OperationalError:
+                await asyncio.sleep(0.5)
+
+
+async def run_consumer(db: Database, consumer: Consumer, hints: Hints, *, sweep_seconds: float = 1.0) -> None:
+    """Consume until cancelled. Each waiting partition gets one batch per round."""
+    event = hints.event(consumer.topic)
+    while True:
+        event.clear()
+        try:
+            taken = await consume_once(db, consumer)
+        except (DatabaseGone, psycopg.Error) as error:
+            log.warning("database away", extra={"consumer": consumer.name, "error": str(error)[:200]})
+            await asyncio.sleep(0.5)
+            continue
+        if taken == 0:
+            try:
+                await asyncio.wait_for(event.wait(), sweep_seconds)
+            except TimeoutError:
+                continue
+
+
+async def consume_once(db: Database, consumer: Consumer) -> int:
+    """One round over the waiting partitions; returns the number of messages taken."""
+    async with db.connection() as connection:
+        turns = await waiting_partitions(connection, consumer)
+    taken = 0
+    for partition, company in turns:
+        taken += await consume(db, consumer, partition, company)
+    return taken

@@ -1,0 +1,263 @@
+"""One process that runs any set of components: consumers, deliveries, schedules, loops and the HTTP server.
+
+`assemble` makes the ports and everything that runs; `serve` runs it until it is told to stop. All components in one
+process is the default; each can run alone against the same database, because nothing here knows which there are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import signal
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import msgspec
+from granian.constants import Interfaces
+from granian.server.embed import Server
+
+from tripartite.core.estate import Connection as Configured
+from tripartite.core.estate import Estate
+from tripartite.core.policy import Pack
+from tripartite.runtime import jobs
+from tripartite.runtime.bus import Hints, run_consumer
+from tripartite.runtime.clock import Clock, TimeOrderedIds, system_random
+from tripartite.runtime.component import Component, Parser, Ports, Schedule
+from tripartite.runtime.db import Database, MigrationSet, migrate
+from tripartite.runtime.deliveries import Deliverer, Timing, hold_worker_lock
+from tripartite.runtime.http import OutboundHttp, OutboundRules
+from tripartite.runtime.http_app import Authenticator, build_app
+from tripartite.runtime.postgres import OWNER, WORKER, EmbeddedPostgres
+from tripartite.runtime.protocol import Client, ClientPorts, Connection, Manifest
+from tripartite.runtime.secrets import Secrets
+from tripartite.runtime.settings import Settings
+from tripartite.runtime.telemetry import Telemetry
+
+log = logging.getLogger(__name__)
+
+RUNTIME_MIGRATIONS = tuple(
+    MigrationSet(name, f"tripartite.runtime.migrations.{name}")
+    for name in ("runtime", "audit", "auth", "bus", "deliveries")
+)
+
+
+class Urls(msgspec.Struct, frozen=True):
+    """Where the database is, for the worker's role and for the owner of the schemas. They hold passwords."""
+
+    worker: str
+    owner: str
+
+
+class Connectors(msgspec.Struct, frozen=True):
+    """How a process comes by the vendors, passed in so that the runtime knows none of them."""
+
+    manifest: Callable[[str], Manifest]
+    connect: Callable[[Connection, ClientPorts], Client]
+
+
+def open_database(settings: Settings) -> tuple[Urls, EmbeddedPostgres | None]:
+    """The database of these settings: a given one, or the embedded one, started. Errors: `PostgresUnavailable`."""
+    if settings.database_url:
+        return Urls(settings.database_url, settings.database_owner_url or settings.database_url), None
+    server = EmbeddedPostgres(settings.home)
+    server.start()
+    return Urls(server.url(WORKER), server.url(OWNER)), server
+
+
+def prepare_database(urls: Urls, components: Sequence[Component]) -> list[str]:
+    """Bring the schemas up to date as their owner; returns what ran."""
+    jobs.install(urls.owner)
+    worker = _role(urls.worker)
+    return migrate(
+        urls.owner,
+        [*RUNTIME_MIGRATIONS, *(component.migrations for component in components)],
+        grant_to=worker if worker != _role(urls.owner) else "",
+    )
+
+
+def _role(url: str) -> str:
+    from psycopg.conninfo import conninfo_to_dict
+
+    return str(conninfo_to_dict(url).get("user", ""))
+
+
+class Process:
+    """A set of components with their ports, ready to run."""
+
+    def __init__(
+        self,
+        components: Sequence[Component],
+        settings: Settings,
+        estate: Estate,
+        pack: Pack,
+        urls: Urls,
+        connectors: Connectors,
+        *,
+        parser: Parser | None = None,
+        secrets: Secrets | None = None,
+        version: str = "0",
+        lanes: int = 2,
+    ) -> None:
+        self.components, self.settings, self.estate, self.urls = components, settings, estate, urls
+        self.connectors, self._lanes, self._version = connectors, lanes, version
+        self.clock, self.chance = Clock(), system_random()
+        self.telemetry = Telemetry("tripartite")
+        self.db = Database(urls.worker, size=24)
+        self.hints = Hints(urls.worker)
+        self._parser = parser
+        self.clients: dict[str, Client] = {}
+        self._secrets = secrets
+        for configured in estate.connections:
+            if configured.base_url:
+                self.clients[configured.name] = self._client(configured)
+        self.ports = Ports(
+            db=self.db,
+            clock=self.clock,
+            ids=TimeOrderedIds(),
+            chance=self.chance,
+            telemetry=self.telemetry,
+            settings=settings,
+            estate=estate,
+            pack=pack,
+            clients=self.clients,
+            parser=parser,
+        )
+        self.worker = random.SystemRandom().randrange(1, 2**31 - 1)
+        self._tasks: list[asyncio.Task[None]] = []
+        self.port = settings.port
+        self._server: Server | None = None
+
+    def _client(self, configured: Configured) -> Client:
+        rules = self.estate.outbound
+        http = OutboundHttp(
+            configured.base_url,
+            name=configured.name,
+            rules=OutboundRules(
+                private_hosts=rules.private_hosts,
+                allow_plain_http=rules.plain_http,
+                allow_loopback=rules.loopback,
+            ),
+            on_call=self.telemetry.call,
+        )
+        resolved = self._secrets.resolve_all(configured.secrets) if self._secrets else {}
+        connection = Connection(
+            name=configured.name,
+            kind=configured.kind,
+            role=configured.role,
+            base_url=configured.base_url,
+            company_codes=self.estate.companies_of(configured.name),
+            settings=configured.settings,
+            secrets=resolved,
+        )
+        return self.connectors.connect(connection, ClientPorts(http, self.clock.now, self.clock.sleep))
+
+    async def start(self, *, http: bool = True) -> None:
+        """Open the database and start everything; returns when the server listens."""
+        await self.db.open()
+        held = asyncio.Event()
+        self._spawn("worker lock", hold_worker_lock(self.urls.worker, self.worker, held))
+        await asyncio.wait_for(held.wait(), 30)
+        self._spawn("hints", self.hints.listen())
+        self._spawn("spans", self.telemetry.keep_flushing(self.db))
+        schedules: list[Schedule] = []
+        for component in self.components:
+            for consumer in component.consumers(self.ports):
+                self._spawn(f"{consumer.name} {consumer.topic}", run_consumer(self.db, consumer, self.hints))
+            for loop in component.loops(self.ports):
+                self._spawn(loop.name, loop.run())
+            schedules.extend(component.schedules(self.ports))
+        for configured in self.estate.connections:
+            self._deliver(configured)
+        if schedules:
+            self._spawn("schedules", jobs.Jobs(self.urls.worker, schedules).run())
+        if http:
+            await self._listen()
+
+    def _deliver(self, configured: Configured) -> None:
+        client = self.clients.get(configured.name)
+        if client is None:
+            return
+        manifest = self.connectors.manifest(configured.kind)
+        if not manifest.writes:
+            return
+        timing = Timing(
+            float(configured.settings.get("commit_latency_seconds", manifest.max_commit_latency_seconds)),
+            float(configured.settings.get("read_lag_seconds", manifest.read_lag_seconds)),
+        )
+        rate = float(configured.settings.get("rate_per_second", manifest.rate_per_second))
+        for _ in range(self._lanes):
+            deliverer = Deliverer(
+                self.db,
+                configured.name,
+                manifest,
+                client,
+                worker=self.worker,
+                clock=self.clock,
+                chance=self.chance,
+                telemetry=self.telemetry,
+                timing=timing,
+                rate=rate / self._lanes,
+                wake=self.hints.wake,
+            )
+            self._spawn(f"deliver {configured.name}", deliverer.run())
+
+    async def _listen(self) -> None:
+        routes = [route for component in self.components for route in component.routes(self.ports)]
+        app = build_app(routes, Authenticator(self.db), version=self._version)
+        self._server = Server(
+            app,
+            address=self.settings.host,
+            port=self.port,
+            interface=Interfaces.ASGI,
+            log_enabled=False,
+            backlog=1024,
+        )
+        self._spawn("http", self._server.serve())
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection(self.settings.host, self.port)
+                writer.close()
+                return
+            await asyncio.sleep(0.02)
+        raise TimeoutError(f"the HTTP server does not listen on {self.settings.host}:{self.port}")
+
+    def supervise(self, server: EmbeddedPostgres) -> None:
+        """Bring the embedded database back whenever it dies."""
+        self._spawn("postgres", server.supervise())
+
+    def _spawn(self, name: str, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=name)
+        task.add_done_callback(_note_end)
+        self._tasks.append(task)
+
+    async def stop(self) -> None:
+        """Stop everything; what is in flight is found again at the next start."""
+        if self._server is not None:
+            self._server.stop()  # type: ignore[no-untyped-call]
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(Exception):
+            await self.telemetry.flush(self.db)
+        for client in self.clients.values():
+            await client.close()
+        close = getattr(self._parser, "close", None)
+        if close is not None:
+            await close()
+        await self.db.close()
+
+    async def run_until_stopped(self) -> None:
+        """Run until SIGINT or SIGTERM."""
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, stop.set)
+        await stop.wait()
+        await self.stop()
+
+
+def _note_end(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and task.exception() is not None:
+        log.error("a task ended", extra={"task": task.get_name()}, exc_info=task.exception())
