@@ -126,6 +126,15 @@ async def test_a_complete_export_is_rebuilt_from_its_first_leaf(books: Books, tm
     assert found["root"] == root.hex()
 
 
+async def test_a_long_log_is_exported_page_after_page(books: Books, tmp_path: Path) -> None:
+    await books.fill(40_000)
+    out = tmp_path / "export.json"
+    for options, checked in (({}, 40_000), ({"kind": ["decision"], "company": ["PL02"]}, 13_334)):
+        assert await exported(books, out, **options) == 0
+        code, found = check(out, "--key", SIGNER.key.text)
+        assert (code, found["checked"], found["tree_size"]) == (0, checked, 40_000)
+
+
 async def test_a_payable_is_proven_from_requisition_to_payment_by_its_correlation(books: Books, tmp_path: Path) -> None:
     await books.fill(700, batch=250)
     out = tmp_path / "export.json"

@@ -263,6 +263,21 @@ async def test_many_attempts_at_once_count_as_many(books: Books) -> None:
 
 
 @pytest.mark.usefixtures("_quick")
+async def test_an_attempt_waits_for_the_one_before_it_to_be_counted(books: Books) -> None:
+    await _account(books)
+    for _ in range(4):
+        await log_in(books.database, "anna", "wrong")
+    async with books.database.connection() as fifth:
+        await auth._enter_attempt(fifth, "anna", "")
+        sixth = asyncio.create_task(log_in(books.database, "anna", "wrong"))
+        await asyncio.sleep(0.1)
+        assert not sixth.done()
+    answer = await sixth
+    assert isinstance(answer, LoginRefused)
+    assert answer.reason == "throttled"
+
+
+@pytest.mark.usefixtures("_quick")
 async def test_names_that_do_not_exist_are_refused_and_throttled_the_same(books: Books) -> None:
     answers = [await log_in(books.database, "nobody", "x") for _ in range(6)]
     assert answers[:5] == [LoginRefused("wrong")] * 5

@@ -286,6 +286,8 @@ def test_outbound_a_name_with_one_inner_address_among_public_ones_is_refused() -
         "93.184.215.14",
         "2606:2800::1",
     ]
+    for same_host in ("::ffff:93.184.215.14", "64:ff9b::5db8:d70e"):  # as an IPv6-only network sees it
+        assert check_addresses("erp.example", [same_host], OutboundRules()) == [same_host]
     with pytest.raises(OutboundRefused):
         check_addresses("erp.example", ["93.184.215.14", "10.0.0.1"], OutboundRules())
     with pytest.raises(OutboundRefused):
@@ -536,8 +538,11 @@ async def _tls_call(port: int, host: str, ca_file: Path | None) -> Response:
         await http.close()
 
 
-async def test_the_certificate_must_be_of_the_host_that_was_named(tmp_path: Path) -> None:
+async def test_the_certificate_must_be_of_the_host_that_was_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     context, public = certificate(tmp_path, "erp.example")
+    monkeypatch.setenv("SSL_CERT_FILE", str(public))  # what the environment says about trust is not asked
     names: list[str | None] = []
     context.sni_callback = lambda _, name, __: names.append(name)
     async with server(answering(ok(b"secure")), tls=context) as port:

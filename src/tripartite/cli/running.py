@@ -29,8 +29,7 @@ from tripartite.runtime.secrets import Secrets
 from tripartite.runtime.settings import Settings
 
 COMPONENTS: Mapping[str, Component] = {
-    component.name: component
-    for component in (gateway, suppliers, orders, receipts, invoices, control, console)
+    component.name: component for component in (gateway, suppliers, orders, receipts, invoices, control, console)
 }
 
 
@@ -48,8 +47,14 @@ def load(path: Path) -> tuple[Estate, Pack]:
     if not isinstance(estate, Estate) or not isinstance(pack, Pack):
         wrong = estate if isinstance(estate, list) else pack
         raise NotReady("\n".join(str(entry) for entry in wrong or ()))
-    trouble = [f"{found.key}: {found.words}" for found in check_estate(estate, known_kinds(), text) if found.severity == "error"]
-    trouble += [f"{', '.join(found.rows)}: {found.words}" for found in check_pack(pack, estate) if found.severity == "error"]
+    trouble = [
+        f"{found.key}: {found.words}"
+        for found in check_estate(estate, known_kinds(), text)
+        if found.severity == "error"
+    ]
+    trouble += [
+        f"{', '.join(found.rows)}: {found.words}" for found in check_pack(pack, estate) if found.severity == "error"
+    ]
     if trouble:
         raise NotReady("\n".join([*trouble, f"`tripartite check {path}` shows all of it."]))
     return estate, pack

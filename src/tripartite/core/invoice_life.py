@@ -1,10 +1,10 @@
 """The life of an invoice here: its states, and which may follow which. The database holds the same table.
 
-    held, parked, approval   not booked: somebody must act, a fact is awaited, somebody must say yes
-    to_post                  decided to be booked; the write is owed to the ERP or on its way
-    posted                   the ERP gave its number
-    observed                 it would be booked, but this connection and company only observe
-    refused, replaced        final: it went back, or another document took its place
+held, parked, approval   not booked: somebody must act, a fact is awaited, somebody must say yes
+to_post                  decided to be booked; the write is owed to the ERP or on its way
+posted                   the ERP gave its number
+observed                 it would be booked, but this connection and company only observe
+refused, replaced        final: it went back, or another document took its place
 """
 
 from __future__ import annotations

@@ -22,10 +22,10 @@ from tripartite.core.audit.checkpoint import read_note
 from tripartite.core.audit.leaf import entry_of
 from tripartite.core.audit.merkle import (
     consistency_ranges,
+    hash_range,
     inclusion_ranges,
     leaf_hash,
     prove_consistency,
-    prove_inclusion,
     tiles_of,
 )
 from tripartite.runtime.audit import AuditTrouble, last_checkpoint, read_tiles
@@ -190,14 +190,14 @@ async def _pages(
     conditions, values = _conditions(choice)
     first = 0
     while True:
-        bound = "AND p.leaf_index < %(first)s + %(page)s" if choice.everything else ""
+        bound = "AND p.leaf_index < %(end)s" if choice.everything else ""
         rows = await (
             await execute(
                 connection,
                 f"""SELECT {_COLUMNS} FROM audit.position p JOIN audit.leaf l USING (leaf_no)
                 WHERE p.leaf_index >= %(first)s AND p.leaf_index < %(size)s {bound} {conditions}
                 ORDER BY p.leaf_index LIMIT %(page)s""",
-                {**values, "first": first, "size": size, "page": PAGE},
+                {**values, "first": first, "end": first + PAGE, "size": size, "page": PAGE},
             )
         ).fetchall()
         if not rows:
@@ -232,9 +232,12 @@ def _conditions(choice: Choice) -> tuple[str, dict[str, Any]]:
 
 
 async def _paths(connection: Connection, indexes: Sequence[int], size: int) -> dict[int, tuple[bytes, ...]]:
-    places = {place for index in indexes for place in tiles_of(inclusion_ranges(index, size))}
-    tiles = await read_tiles(connection, sorted(places))
-    return {index: tuple(prove_inclusion(tiles, index, size)) for index in indexes}
+    spans = {index: inclusion_ranges(index, size) for index in indexes}
+    distinct = {span for path in spans.values() for span in path}
+    tiles = await read_tiles(connection, sorted(tiles_of(distinct)))
+    # Neighbours share most of their way up; each subtree is hashed once a page.
+    hashes = {span: hash_range(tiles, span) for span in distinct}
+    return {index: tuple(hashes[span] for span in path) for index, path in spans.items()}
 
 
 def _leaf_line(leaf: LeafEvidence, *, whole: bool) -> bytes:

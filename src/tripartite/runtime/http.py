@@ -24,6 +24,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 import httpcore2
+import httpx2
 import msgspec
 
 from tripartite.runtime.outbound import (
@@ -292,6 +293,9 @@ def _say(failure: BaseException, otherwise: str) -> str:
 
 
 def _tls(ca_file: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=ca_file)
+    # The machine's own authorities, or the one the estate names; SSL_CERT_FILE and its like are not asked.
+    context = (
+        httpx2.create_ssl_context(trust_env=False) if ca_file is None else ssl.create_default_context(cafile=ca_file)
+    )
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context

@@ -132,6 +132,12 @@ class EmbeddedPostgres:
         os.close(self._lock)
         self._lock = None
 
+    def shut_down(self) -> None:
+        """Stop the server whoever uses it: for a cluster that is to be removed."""
+        if self.running():
+            self._bin = self._reachable_binaries()
+            self._run("pg_ctl", "stop", "-D", str(self.data), "-m", "immediate", "-w", "-t", "30")
+
     async def supervise(self, every_seconds: float = 0.5) -> None:
         """Bring the server back whenever it dies; runs until cancelled."""
         while True:

@@ -248,14 +248,14 @@ class Process:
             await close()
         await self.db.close()
 
-    async def run_until_stopped(self) -> None:
-        """Run until SIGINT or SIGTERM."""
+    @staticmethod
+    async def wait_for_signal() -> None:
+        """Return on SIGINT or SIGTERM."""
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for name in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(name, stop.set)
         await stop.wait()
-        await self.stop()
 
 
 def _note_end(task: asyncio.Task[None]) -> None:

@@ -264,6 +264,17 @@ def test_a_sepa_creditor_identifier_is_not_one_of_the_supplier() -> None:
     assert found.supplier.ids == (Identifier("V-100"),)
 
 
+def test_a_third_tax_number_is_kept_aside() -> None:
+    number = """<cac:PartyTaxScheme><cbc:CompanyID>{}</cbc:CompanyID><cac:TaxScheme><cbc:ID>{}</cbc:ID>
+    </cac:TaxScheme></cac:PartyTaxScheme>"""
+    more = number.format("12/345", "FC") + number.format("556677", "TAX") + number.format("DE999", "VAT")
+    content = invoice().replace(b"<cac:PartyLegalEntity>", more.encode() + b"<cac:PartyLegalEntity>", 1)
+    found = read(content)
+    assert found.supplier is not None
+    assert (found.supplier.tax_id, found.supplier.tax_registration) == ("DE111111111", "12/345")
+    assert sorted(found.extra.values()) == ["556677", "DE999", "TAX"]
+
+
 def test_any_prefix_and_the_old_version_read_the_same() -> None:
     plain = invoice(head="<cbc:UBLVersionID>2.0</cbc:UBLVersionID>")
     other = plain.replace(b"cbc:", b"b:").replace(b"xmlns:cbc", b"xmlns:b").replace(b"cac:", b"a:")

@@ -93,14 +93,21 @@ def test_a_receipt_that_cannot_be_is_refused_where_it_says_so() -> None:
     negative = receipt(RECEIPT_LINE.format(received="-1", more=""))
     assert isinstance(negative, Unreadable)
     assert (negative.reason_code, negative.pointer) == ("intake.value_out_of_range", "/ReceiptAdvice/cac:ReceiptLine")
-    units = receipt(
-        RECEIPT_LINE.format(received="1", more='<cbc:RejectedQuantity unitCode="BX">1</cbc:RejectedQuantity>')
-    )
-    assert isinstance(units, Unreadable)
-    assert units.reason_code == "intake.ambiguous"
     empty = receipt("<cac:ReceiptLine><cbc:ID>1</cbc:ID></cac:ReceiptLine>")
     assert isinstance(empty, Unreadable)
     assert empty.reason_code == "intake.malformed"
+
+
+def test_a_rejection_in_another_unit_is_kept_and_not_calculated_with() -> None:
+    found = receipt(
+        RECEIPT_LINE.format(received="1", more='<cbc:RejectedQuantity unitCode="BX">1</cbc:RejectedQuantity>')
+    )
+    assert isinstance(found, Receipt)
+    assert (found.lines[0].accepted, found.lines[0].rejected) == (None, None)
+    assert found.extra == {
+        "/ReceiptAdvice/cac:ReceiptLine/cbc:RejectedQuantity": "1",
+        "/ReceiptAdvice/cac:ReceiptLine/cbc:RejectedQuantity/@unitCode": "BX",
+    }
 
 
 def test_a_despatch_advice_is_no_receipt() -> None:

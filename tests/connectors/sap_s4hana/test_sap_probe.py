@@ -104,8 +104,9 @@ async def test_the_supplier_is_found_with_and_without_leading_zeros(sap: Sap) ->
     assert isinstance(await sap.client.probe(short), Settled)
 
 
-async def test_a_number_in_small_letters_or_with_a_quote_is_found_too(sap: Sap) -> None:
-    odd = outbound(posting("o'neill-7/b"))
+@pytest.mark.parametrize("number", ["o'neill-7/b", "maß-7", " rw 7 ", "ü&+%-7"])
+async def test_a_number_in_odd_letters_is_found_too(sap: Sap, number: str) -> None:
+    odd = outbound(posting(number))
     assert isinstance((await sap.client.submit([odd]))[0], Settled)
     assert isinstance(await sap.client.probe(odd), Settled)
     assert isinstance(await sap.client.probe(outbound(posting("o'neill-7"))), Absent)

@@ -153,6 +153,7 @@ def test_an_altered_proof_never_holds(data: st.DataObject) -> None:
     assert not merkle.consistency_holds(size, earlier, root, old, proof)
     assert not merkle.consistency_holds(earlier, size, old, root, proof[:-1])
     assert not merkle.consistency_holds(earlier, size, old, root, [*proof, proof[-1]])
+    assert not merkle.consistency_holds(earlier, size * 1_000, old, root, proof)
 
 
 @settings(max_examples=80, deadline=None)

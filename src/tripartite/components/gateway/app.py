@@ -46,7 +46,7 @@ def _loops(ports: Ports) -> list[Loop]:
 
 
 def _schedules(ports: Ports) -> list[Schedule]:
-    return [Schedule("gateway_poll", 5, partial(flows.poll_connections, ports, door_of(ports)))]
+    return [Schedule("gateway_poll", 2, partial(flows.poll_connections, ports, door_of(ports)))]
 
 
 def _routes(ports: Ports) -> Sequence[HTTPRouteHandler]:

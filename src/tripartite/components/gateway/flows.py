@@ -23,7 +23,7 @@ from tripartite.runtime.db import Connection, DatabaseGone
 from tripartite.runtime.protocol import HttpFailure, ObjectKind, Pulled
 
 log = logging.getLogger(__name__)
-PAGES_PER_POLL = 40  # the next poll goes on where this one stopped
+PAGES_PER_POLL = 400  # the next poll goes on where this one stopped
 PAGE = 50
 MOST_ASKS = 5
 
@@ -35,8 +35,28 @@ async def poll_connections(ports: Ports, door: Door) -> None:
         if client is None:
             continue
         for stream in registry.manifest(configured.kind).reads:
-            if configured.settings.get(f"poll_{stream}", "on") == "on":
+            if owns(ports, configured.name, stream):
                 await pull_stream(ports, door, configured.name, stream)
+
+
+# The field group by which an object enters: whoever is its system of record is asked for the object.
+_ENTERS_BY = {
+    "supplier": "identity",
+    "requisition": "content",
+    "order": "content",
+    "receipt": "content",
+    "invoice": "image",
+}
+
+
+def owns(ports: Ports, name: str, kind: str) -> bool:
+    """Whether a connection is the system of record of a kind for any of its companies: only the owner's word counts."""
+    today = ports.clock.now().date()
+    for company in ports.estate.companies_of(name):
+        found = ports.estate.owner(kind, _ENTERS_BY[kind], company, today)
+        if found is not None and found[1].name == name:
+            return True
+    return False
 
 
 async def pull_stream(ports: Ports, door: Door, name: str, stream: ObjectKind) -> int:

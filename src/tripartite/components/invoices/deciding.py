@@ -118,6 +118,7 @@ class Decider:
 
         Returns the messages that the caller publishes, last in its transaction.
         """
+        await store.hold_master(connection, change=False)
         documents = {row.invoice_id: invoice for row, invoice in new}
         recorded = await store.invoices_by_id(connection, again)
         wanted = [*recorded, *(row for row, _ in new)]

@@ -122,6 +122,7 @@ class Invoices:
             elif message.type == "tripartite.order.sought.v1":
                 sought = codec.decode(message.payload, OrderSought)
                 touched[sought.company_code, sought.order_number] = message
+        await store.lock_orders(connection, touched)
         await keep_newest(
             connection,
             store.ORDERS,
@@ -160,6 +161,7 @@ class Invoices:
                 key = (requeried.company_code, requeried.order_number)
                 touched.setdefault(key, message)
                 fresh[key] = max(fresh.get(key, requeried.as_of), requeried.as_of)
+        await store.lock_orders(connection, touched)
         await store.link_receipts(connection, links)
         await keep_newest(
             connection,
@@ -190,6 +192,7 @@ class Invoices:
 
     async def on_supplier_events(self, connection: Connection, batch: Batch) -> None:
         """Keep the master, then decide again the open invoices of suppliers that changed."""
+        await store.hold_master(connection, change=True)
         values = [codec.decode(message.payload, SupplierRecorded).value for message in batch.messages]
         changed = await store.keep_suppliers(connection, values)
         by_company: dict[str, list[str]] = {}

@@ -14,11 +14,8 @@ from tripartite.core.quantity import Quantity
 
 
 def tax_word(estate: Estate, connection: str, ours: str) -> str:
-    """The ERP's word for our tax code: by a mapping row, else our own word."""
-    for row in estate.mappings:
-        if row.connection == connection and row.kind == "tax_code" and row.ours == ours:
-            return row.foreign
-    return ours
+    """The ERP's word for our tax code; our own where the estate has none (`tripartite check` says so beforehand)."""
+    return estate.foreign_word(connection, "tax_code", ours) or ours
 
 
 def build_posting(

@@ -89,8 +89,21 @@ async def known_ids(connection: Connection, ids: Sequence[str]) -> set[str]:
 
 
 async def lock_orders(connection: Connection, keys: Collection[Key]) -> dict[Key, Order]:
-    """The orders of these numbers, locked in key order: whoever releases quantity holds the row."""
+    """The orders of these numbers, locked in key order: whoever decides about an order holds its row.
+
+    An order that is not known yet gets a row of version 0 to be locked by, so that an invoice and its order that arrive
+    at the same moment see one another: whoever comes second reads what the first has written.
+    """
     wanted = sorted(keys)
+    await execute(
+        connection,
+        """INSERT INTO invoices.purchase_order (company_code, number, version, supplier_id, document)
+        SELECT n.company_code, n.number, 0, '', '' FROM unnest(%s::text[], %s::text[]) AS n (company_code, number)
+        WHERE NOT EXISTS (SELECT 1 FROM invoices.purchase_order o
+            WHERE o.company_code = n.company_code AND o.number = n.number)
+        ORDER BY 1, 2 ON CONFLICT DO NOTHING""",
+        ([k[0] for k in wanted], [k[1] for k in wanted]),
+    )
     found = await execute(
         connection,
         """SELECT company_code, number, document FROM invoices.purchase_order
@@ -98,7 +111,7 @@ async def lock_orders(connection: Connection, keys: Collection[Key]) -> dict[Key
         ORDER BY company_code, number FOR UPDATE OF purchase_order""",
         ([k[0] for k in wanted], [k[1] for k in wanted]),
     )
-    return {(row[0], row[1]): _order(row[2]) for row in await found.fetchall()}
+    return {(row[0], row[1]): _order(row[2]) for row in await found.fetchall() if row[2]}
 
 
 async def read_orders(connection: Connection, keys: Collection[Key]) -> dict[Key, Order]:
@@ -107,7 +120,8 @@ async def read_orders(connection: Connection, keys: Collection[Key]) -> dict[Key
     found = await execute(
         connection,
         """SELECT company_code, number, document FROM invoices.purchase_order
-        JOIN unnest(%s::text[], %s::text[]) AS n (company_code, number) USING (company_code, number)""",
+        JOIN unnest(%s::text[], %s::text[]) AS n (company_code, number) USING (company_code, number)
+        WHERE version > 0""",
         ([k[0] for k in wanted], [k[1] for k in wanted]),
     )
     return {(row[0], row[1]): _order(row[2]) for row in await found.fetchall()}
@@ -225,6 +239,14 @@ async def possible_twins(
 
 
 # Suppliers
+
+_MASTER_LOCK = 7461905
+
+
+async def hold_master(connection: Connection, *, change: bool) -> None:
+    """Keep the supplier master still while invoices are decided; whoever changes it waits for them, and they for him."""
+    kind = "pg_advisory_xact_lock" if change else "pg_advisory_xact_lock_shared"
+    await execute(connection, f"SELECT {kind}(%s)", (_MASTER_LOCK,))
 
 
 async def keep_suppliers(connection: Connection, suppliers: Sequence[Supplier]) -> set[str]:

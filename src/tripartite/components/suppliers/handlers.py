@@ -84,13 +84,13 @@ class Suppliers:
         await publish(connection, outgoing)
 
     def _named(self, value: Supplier, source: str, known: Supplier | None) -> Supplier:
-        configured = self._ports.estate.connection(source)
         elsewhere = {**(known.names_elsewhere if known else {}), **value.names_elsewhere}
         if source:
             elsewhere[source] = value.number
-        if configured is not None and (same := configured.settings.get("supplier_numbers_of")):
-            # The number this system keeps for a supplier is the number of another system (an ERP's, mostly).
-            elsewhere.update(dict.fromkeys(same.split(), value.number))
+        for other in self._ports.estate.connections:
+            # A system that was given its suppliers by another knows them by the other's numbers.
+            if other.settings.get("supplier_numbers_from") == source:
+                elsewhere.setdefault(other.name, value.number)
         if known is not None and known.supplier_id != value.supplier_id:
             owner = known
             return (

@@ -159,6 +159,7 @@ def _build(said: wire.Document) -> objects.Invoice:
         net=sums[0],
         tax=sums[1],
         gross=sums[2],
+        taxes=_taxes(said, sums[1]),
         lines=tuple(_build_line(line, turned, f"/lines/{at}") for at, line in enumerate(said.lines)),
         ids=(objects.Identifier(said.document_id, "capture.document"),),
         # The bytes stay in the suite until someone asks for them: their digest is not known yet.
@@ -168,6 +169,16 @@ def _build(said: wire.Document) -> objects.Invoice:
         ),
         extra=_extra(said),
     )
+
+
+def _taxes(said: wire.Document, tax: Amount | None) -> tuple[objects.TaxSubtotal, ...]:
+    """The suite states one total of tax. Where every line has the same code it is that code's; else it stays a total
+    without a code, and matching says what cannot be compared.
+    """
+    if tax is None:
+        return ()
+    codes = {line.tax_code or "" for line in said.lines}
+    return (objects.TaxSubtotal(tax, code=codes.pop() if len(codes) == 1 else ""),)
 
 
 def _is_negative(*sums: Amount | None) -> bool:

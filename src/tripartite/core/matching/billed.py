@@ -62,6 +62,7 @@ class BilledLine:
         "net_amount",
         "order",
         "order_line",
+        "plain",
         "quantity",
         "receipt",
         "unit",
@@ -83,8 +84,10 @@ class BilledLine:
         priced = self.weight if self.weight is not None else self.quantity
         self.factor_net = ONE / (ONE + book.billed_rate(doc.tax_codes)) if bill.doc.prices_include_tax else ONE
         if priced is not None and doc.price is not None:
-            per = exact(doc.price_per) if doc.price_per else ONE
-            self.exact: Fraction | None = priced * exact(doc.price) / per * self.discount_factor
+            value = priced * exact(doc.price)
+            if doc.price_per:
+                value = value / exact(doc.price_per)
+            self.exact: Fraction | None = value if self.discount_factor is ONE else value * self.discount_factor
             for allowance in doc.allowances:
                 self.exact += exact(allowance.amount)
         else:
@@ -93,12 +96,23 @@ class BilledLine:
             self.amount = exact(doc.amount)
         else:
             self.amount = minor_part(round((self.exact or ZERO) * bill.minor_scale), bill.minor_scale)
-        self.net_amount = self.amount * self.factor_net
+        self.net_amount = self.amount if self.factor_net is ONE else self.amount * self.factor_net
+        self.plain = (
+            self.quantity is not None
+            and doc.price is not None
+            and doc.price_per in (None, 1)
+            and self.weight is None
+            and self.discount_factor is ONE
+            and self.factor_net is ONE
+            and not doc.allowances
+            and not self.receipt
+        )
 
     @property
     def value(self) -> Fraction:
         """The exact value as billed, net of tax: quantity x price where both are stated, else the amount."""
-        return (self.exact if self.exact is not None else self.amount) * self.factor_net
+        value = self.exact if self.exact is not None else self.amount
+        return value if self.factor_net is ONE else value * self.factor_net
 
 
 class BilledCharge:
@@ -242,7 +256,6 @@ class Bill:
             or doc.rate is not None
             or self.kept is not None
             or self.dropped
-            or self.was_post
             or self.receipts_named
             or len(doc.taxes) > 1
             or doc.net is None

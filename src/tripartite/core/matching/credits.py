@@ -45,7 +45,7 @@ class Ledger:
         """The state of one order line."""
         found = self.states.get(ordered.index)
         if found is None:
-            found = self.states[ordered.index] = LineState(ordered, ordered.numbers(self.book))
+            found = self.states[ordered.index] = LineState(ordered, self.book)
         return found
 
     def named_by(self, bill: Bill, number: str) -> list[Bill]:
@@ -92,7 +92,7 @@ class Ledger:
         for billed, shares in paired:
             for ordered, quantity, share in shares:
                 state = self.state(ordered)
-                piece = Piece(work, billed, ordered, state.numbers, quantity, share)
+                piece = Piece(work, billed, state, quantity, share)
                 if billed.quantity is None and ordered.mode != "limit":
                     piece.amount_only = True
                 work.pieces.append(piece)
@@ -102,7 +102,7 @@ class Ledger:
                 else:
                     state.add(piece)
         for piece, state in backs:
-            taking = Taking(work, piece.billed, piece.ordered, piece.numbers, piece.quantity, None)
+            taking = Taking(work, piece.billed, piece.ordered, piece.quantity, None)
             taking.value = abs(piece.value)
             taking.price = taking.value / piece.quantity
             for own in reversed(work.pieces):
@@ -130,7 +130,7 @@ class Ledger:
             state = self.state(ordered)
             if work.bill.kind == "credit_memo":
                 assert quantity is not None
-                taking = Taking(work, line, ordered, state.numbers, abs(quantity), originals or None)
+                taking = Taking(work, line, ordered, abs(quantity), originals or None)
                 state.credit(taking)
                 work.takings.append(taking)
                 continue

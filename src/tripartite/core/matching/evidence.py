@@ -16,7 +16,7 @@ import msgspec
 
 from tripartite.core.matching.billed import Arrived, Bill
 from tripartite.core.matching.exact import ZERO, exact
-from tripartite.core.matching.ordered import OrderBook, Ordered, RawReceipt
+from tripartite.core.matching.ordered import OrderBook, Ordered
 from tripartite.core.objects import ExchangeRate, Order, Receipt, Supplier, TaxCode
 from tripartite.core.quantity import Conversion, ratio
 
@@ -125,7 +125,6 @@ class Book:
             bill.prepare_fast()
 
     def _add_receipt(self, receipt: Receipt) -> None:
-        on = receipt.posted_on or date.min
         for line in receipt.lines:
             known = self.receipts_of.setdefault(line.order_number, [])
             if not known or known[-1] is not receipt:
@@ -133,19 +132,7 @@ class Book:
             order = self.orders.get(line.order_number)
             ordered = order.by_line.get(line.order_line) if order is not None else None
             if ordered is not None:
-                ordered.raw_receipts.append(
-                    RawReceipt(
-                        receipt.number,
-                        line.line,
-                        receipt.kind,
-                        on,
-                        line.quantity,
-                        line.unit,
-                        line.accepted,
-                        line.price_quantity,
-                        line.takes_from,
-                    )
-                )
+                ordered.raw_receipts.append((receipt, line))
 
     def neighbours(self, bill: Bill, orders: Iterable[str]) -> list[Bill]:
         """The other invoices on the same orders, or of the same folded number or amount in the supplier's group."""

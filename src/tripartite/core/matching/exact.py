@@ -52,12 +52,14 @@ class Exact(Fraction):
             return _reduced(self._numerator * others + other._numerator * mine, mine * others)
         if type(other) is int:
             return _made(self._numerator + other * self._denominator, self._denominator)
-        return Fraction.__add__(self, other)
+        result: Fraction = Fraction.__add__(self, other)
+        return result
 
     def __radd__(self, other: Any) -> Fraction:  # type: ignore[override]
         if type(other) is int:
             return _made(self._numerator + other * self._denominator, self._denominator)
-        return Fraction.__radd__(self, other)
+        result: Fraction = Fraction.__radd__(self, other)
+        return result
 
     def __sub__(self, other: Any) -> Fraction:  # type: ignore[override]
         if type(other) is Exact:
@@ -69,7 +71,8 @@ class Exact(Fraction):
             return _reduced(self._numerator * others - other._numerator * mine, mine * others)
         if type(other) is int:
             return _made(self._numerator - other * self._denominator, self._denominator)
-        return Fraction.__sub__(self, other)
+        result: Fraction = Fraction.__sub__(self, other)
+        return result
 
     def __mul__(self, other: Any) -> Fraction:  # type: ignore[override]
         if type(other) is Exact:
@@ -79,12 +82,14 @@ class Exact(Fraction):
             return _reduced(self._numerator * other._numerator, denominator)
         if type(other) is int:
             return _reduced(self._numerator * other, self._denominator)
-        return Fraction.__mul__(self, other)
+        result: Fraction = Fraction.__mul__(self, other)
+        return result
 
     def __rmul__(self, other: Any) -> Fraction:  # type: ignore[override]
         if type(other) is int:
             return _reduced(self._numerator * other, self._denominator)
-        return Fraction.__rmul__(self, other)
+        result: Fraction = Fraction.__rmul__(self, other)
+        return result
 
     def __truediv__(self, other: Any) -> Fraction:  # type: ignore[override]
         if type(other) is Exact and other._numerator > 0:

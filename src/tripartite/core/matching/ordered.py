@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from tripartite.core.matching.exact import ONE, ZERO, exact
-from tripartite.core.objects import Order, OrderLine
+from tripartite.core.objects import Order, OrderLine, Receipt, ReceiptLine
 
 if TYPE_CHECKING:
     from tripartite.core.matching.evidence import Book
@@ -60,32 +60,13 @@ class ReceiptEntry:
         return max(ZERO, self.quantity - self.returned)
 
 
-class RawReceipt:
-    """A receipt line as stated, before units and order are known: kept until the line is looked at closely."""
+RawReceipt = tuple[Receipt, ReceiptLine]
+"""A receipt line as stated with its document, before units and order are known."""
 
-    __slots__ = ("accepted", "kind", "line", "number", "on", "quantity", "takes_from", "unit", "weight")
 
-    def __init__(
-        self,
-        number: str,
-        line: int,
-        kind: str,
-        on: date,
-        quantity: Decimal,
-        unit: str,
-        accepted: Decimal | None,
-        weight: Decimal | None,
-        takes_from: str,
-    ) -> None:
-        self.number = number
-        self.line = line
-        self.kind = kind
-        self.on = on
-        self.quantity = quantity
-        self.unit = unit
-        self.accepted = accepted
-        self.weight = weight
-        self.takes_from = takes_from
+def receipt_day(receipt: Receipt) -> date:
+    """The day a receipt was posted; one that does not say counts as the earliest."""
+    return receipt.posted_on or date.min
 
 
 class LineNumbers:
@@ -144,32 +125,42 @@ class LineNumbers:
         from the latest that was there. Order of arrival plays no part (S17)."""
         wanted = _EVIDENCE_KIND.get(line.mode, "receipt")
         backs = []
-        for raw in sorted(line.raw_receipts, key=lambda raw: (raw.on, raw.number, raw.line)):
+        for receipt, raw in sorted(
+            line.raw_receipts, key=lambda one: (receipt_day(one[0]), one[0].number, one[1].line)
+        ):
             factor = book.unit_ratio(line.doc.item, raw.unit or line.unit, line.unit)
             if factor is None:
                 self.unit_unknown = True
                 continue
             quantity = exact(raw.quantity) * factor
-            weight = exact(raw.weight) if raw.weight is not None else quantity * self.nominal
+            weighed = raw.price_quantity
+            weight = exact(weighed) if weighed is not None else quantity * self.nominal
             accepted = exact(raw.accepted) * factor if raw.accepted is not None else None
-            if raw.kind in ("return", "reversal"):
-                backs.append((raw, quantity, accepted, weight if raw.weight is not None else None))
-            elif raw.kind == wanted:
-                self.entries.append(ReceiptEntry(raw.number, raw.line, raw.on, quantity, accepted, weight))
-        for raw, quantity, accepted, back_weight in backs:
-            self._take_back(raw, quantity, accepted, back_weight)
+            if receipt.kind in ("return", "reversal"):
+                backs.append((receipt, raw, quantity, accepted, weight if weighed is not None else None))
+            elif receipt.kind == wanted:
+                day = receipt_day(receipt)
+                self.entries.append(ReceiptEntry(receipt.number, raw.line, day, quantity, accepted, weight))
+        for receipt, raw, quantity, accepted, back_weight in backs:
+            self._take_back(receipt, raw, quantity, accepted, back_weight)
         self.entries = [entry for entry in self.entries if entry.quantity > 0]
         self.received = max(ZERO, sum((entry.quantity for entry in self.entries), ZERO) - self.returned)
         self.accepted = min(self.received, sum((min(e.accepted or ZERO, e.quantity) for e in self.entries), ZERO))
         self.weight = sum((entry.weight for entry in self.entries), ZERO)
 
     def _take_back(
-        self, raw: RawReceipt, quantity: Fraction, accepted: Fraction | None, weight: Fraction | None
+        self,
+        receipt: Receipt,
+        raw: ReceiptLine,
+        quantity: Fraction,
+        accepted: Fraction | None,
+        weight: Fraction | None,
     ) -> None:
         sources = [entry for entry in self.entries if entry.number == raw.takes_from] if raw.takes_from else []
         if not sources:
-            before = [entry for entry in self.entries if entry.on <= raw.on]
-            sources = list(reversed(before)) + [entry for entry in self.entries if entry.on > raw.on]
+            day = receipt_day(receipt)
+            before = [entry for entry in self.entries if entry.on <= day]
+            sources = list(reversed(before)) + [entry for entry in self.entries if entry.on > day]
         left = quantity
         for entry in sources:
             taken = min(left, entry.net)
@@ -178,7 +169,7 @@ class LineNumbers:
             # A weighed return takes its own weight; an unweighed one its share of what was weighed.
             gone = weight * taken / quantity if weight is not None else entry.weight * taken / entry.net
             entry.weight = max(ZERO, entry.weight - gone)
-            if raw.kind == "reversal":
+            if receipt.kind == "reversal":
                 entry.quantity -= taken
                 if entry.accepted is not None:
                     undone = accepted * taken / quantity if accepted is not None else ZERO
@@ -187,7 +178,7 @@ class LineNumbers:
                 entry.returned += taken
                 self.returned += taken
             left -= taken
-        if left > 0 and raw.kind == "return":
+        if left > 0 and receipt.kind == "return":
             # More went back than ever came by our books: the net says so, though no receipt can carry it.
             self.returned += left
 
@@ -276,9 +267,14 @@ class Ordered:
             bound = int(ordered * (ONE + exact(Decimal(doc.over_percent)) / 100))
         if self.mode == "three_way":
             received = 0
-            for raw in self.raw_receipts:
+            for receipt, raw in self.raw_receipts:
                 quantity = scaled(raw.quantity, QUANTITY_SCALE)
-                if raw.kind != "receipt" or quantity is None or (raw.unit and raw.unit != self.unit) or quantity < 0:
+                if (
+                    receipt.kind != "receipt"
+                    or quantity is None
+                    or (raw.unit and raw.unit != self.unit)
+                    or quantity < 0
+                ):
                     return
                 received += quantity
             bound = min(bound, received)

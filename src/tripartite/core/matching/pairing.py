@@ -117,8 +117,8 @@ def _compete(
     factors = {one.index: book.unit_ratio(one.doc.item, one.unit, base) for one in lines}
     claimed: dict[int, Fraction] = {}
     for shares in settled.values():
-        for ordered, quantity, _ in shares:
-            claimed[ordered.index] = claimed.get(ordered.index, ZERO) + quantity
+        for ordered, settled_quantity, _ in shares:
+            claimed[ordered.index] = claimed.get(ordered.index, ZERO) + settled_quantity
     supplies: list[Supply] = []
     place_of: dict[int, int] = {}
     for ordered in lines:

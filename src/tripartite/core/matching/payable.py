@@ -152,7 +152,7 @@ def at_risk(work: Work, book: Book, stated: dict[tuple[int, str], Fraction | Non
     for unmeasured reasons the line amount once a line, or gross at line 0; at most gross."""
     numbers = work.bill.numbers(book)
     if any(code in GATES for _, code in stated):
-        return numbers.gross
+        return max(ZERO, numbers.gross)
     amounts = {line.line: line.amount for line in numbers.lines}
     amounts.update({charge.line: charge.amount for charge in numbers.charges})
     total = ZERO
@@ -165,4 +165,4 @@ def at_risk(work: Work, book: Book, stated: dict[tuple[int, str], Fraction | Non
         elif line not in counted:
             counted.add(line)
             total += numbers.gross if line == 0 else max(ZERO, amounts.get(line, ZERO))
-    return min(total, numbers.gross)
+    return max(ZERO, min(total, numbers.gross))

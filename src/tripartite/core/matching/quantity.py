@@ -50,7 +50,7 @@ def _tolerated(over: Fraction, size: Fraction, price: Fraction, limits: Limits) 
     return any(answers) if limits.lenient else all(answers)
 
 
-def bounds_of(piece: Piece, state: LineState) -> list[Bound] | None:
+def bounds_of(piece: Piece) -> list[Bound] | None:
     """The bounds on billed so far + b, in the order in which they speak; None where the named receipt is unknown.
 
     With basis `receipt` a named receipt is the bound, with what is billed on it; the ceiling stays the line's.
@@ -62,7 +62,7 @@ def bounds_of(piece: Piece, state: LineState) -> list[Bound] | None:
         if not named:
             return None
     bounds = []
-    before = state.billed
+    state, before = piece.state, piece.line_before
     if named is not None and ordered.doc.basis == "receipt":
         received = sum((entry.net for entry in named), ZERO)
         returned = sum((entry.returned for entry in named), ZERO)
@@ -78,11 +78,11 @@ def bounds_of(piece: Piece, state: LineState) -> list[Bound] | None:
     if ordered.mode == "consignment":
         bounds.append(Bound("withdrawn", received, before))
     if numbers.ceiling is not None:
-        bounds.append(Bound("ceiling", numbers.ceiling, state.billed))
+        bounds.append(Bound("ceiling", numbers.ceiling, piece.line_before))
     return bounds
 
 
-def check_quantity(work: Work, piece: Piece, state: LineState, price: Fraction) -> bool:
+def check_quantity(work: Work, piece: Piece, price: Fraction) -> bool:
     """Note the quantity reason of one piece, if any; whether the piece count is over.
 
     Variance: excess x reference price, money of the order line. Of the broken bounds the one with the largest excess
@@ -91,7 +91,7 @@ def check_quantity(work: Work, piece: Piece, state: LineState, price: Fraction) 
     billed = piece.open
     limits = work.limits
     line = piece.billed.line
-    bounds = bounds_of(piece, state)
+    bounds = bounds_of(piece)
     if bounds is None:
         work.say(
             "reference.receipt_missing",
@@ -101,6 +101,7 @@ def check_quantity(work: Work, piece: Piece, state: LineState, price: Fraction) 
             rule="S15",
         )
         return False
+    piece.bound = tightest(bounds)
     broken = [bound for bound in bounds if bound.broken_by(billed, limits, price)]
     if not broken:
         over = max((bound.excess(billed) for bound in bounds), default=ZERO)
@@ -159,7 +160,7 @@ def _code(piece: Piece, bound: Bound, billed: Fraction, price: Fraction, limits:
     return "match.quantity_over_delivered" if over_delivered else "match.quantity_over_ordered"
 
 
-def lost_after_payment(piece: Piece, state: LineState, price: Fraction, limits: Limits) -> Fraction:
+def lost_after_payment(piece: Piece, price: Fraction, limits: Limits) -> Fraction:
     """How many units of a paid line are no longer covered by what came, in order units; 0 where all is well.
 
     Measured against received (service: accepted, consignment: withdrawn) with the quantity tolerance. Rule: S38.
@@ -167,7 +168,7 @@ def lost_after_payment(piece: Piece, state: LineState, price: Fraction, limits: 
     billed = piece.open
     if billed <= 0:
         return ZERO
-    for bound in bounds_of(piece, state) or ():
+    for bound in bounds_of(piece) or ():
         if bound.kind != "ceiling" and bound.broken_by(billed, limits, price):
             return bound.excess(billed)
     return ZERO
@@ -205,8 +206,13 @@ def check_catch_weight(work: Work, piece: Piece, state: LineState) -> None:
     )
 
 
-def fill(piece: Piece, state: LineState) -> list[tuple[ReceiptEntry, Fraction]]:
-    """Put a piece on receipts: the named one first, else first in, first out, as far as they go. Rule: S3.
+def tightest(bounds: list[Bound]) -> Fraction | None:
+    """The size of the bound that leaves least open; None where nothing binds."""
+    return min(bounds, key=lambda bound: bound.size - bound.before).size if bounds else None
+
+
+def fill(piece: Piece, filled: dict[tuple[str, int], Fraction]) -> list[tuple[ReceiptEntry, Fraction]]:
+    """Put a piece on receipts, given how far they are filled: the named one first, else first in, first out. Rule: S3.
 
     What a named bill has beyond its receipt stays counted on that receipt's name, so that basis `receipt` sees it.
     """
@@ -217,14 +223,14 @@ def fill(piece: Piece, state: LineState) -> list[tuple[ReceiptEntry, Fraction]]:
     others = [] if named and piece.ordered.doc.basis == "receipt" else piece.numbers.entries
     for entry in [*named, *others]:
         key = (entry.number, entry.line)
-        room = entry.net - state.filled.get(key, ZERO)
+        room = entry.net - filled.get(key, ZERO)
         step = min(left, room)
         if step > 0:
-            state.filled[key] = state.filled.get(key, ZERO) + step
+            filled[key] = filled.get(key, ZERO) + step
             taken.append((entry, step))
             left -= step
         if left <= 0:
             break
     if left > 0 and named and piece.ordered.doc.basis == "receipt":
-        state.filled[name, -1] = state.filled.get((name, -1), ZERO) + left
+        filled[name, -1] = filled.get((name, -1), ZERO) + left
     return taken

@@ -10,10 +10,10 @@ from fractions import Fraction
 
 from tripartite.core.findings import Finding
 from tripartite.core.matching.billed import Bill, BilledLine
-from tripartite.core.matching.exact import ZERO
-from tripartite.core.matching.ordered import LineNumbers, Ordered
+from tripartite.core.matching.evidence import Book
+from tripartite.core.matching.exact import ONE, ZERO
+from tripartite.core.matching.ordered import LineNumbers, Ordered, ReceiptEntry
 from tripartite.core.matching.policy import Limits
-from tripartite.core.matching.result import Allocation, Pair
 
 
 class Piece:
@@ -27,19 +27,20 @@ class Piece:
     __slots__ = (
         "amount_only",
         "billed",
+        "bound",
         "excess",
         "expected",
+        "filled",
         "line_before",
         "negative",
-        "numbers",
         "ordered",
         "quantity",
         "share",
+        "state",
         "taken",
         "taking",
         "value",
         "value_credit",
-        "weight",
         "work",
     )
 
@@ -47,40 +48,51 @@ class Piece:
         self,
         work: Work,
         billed: BilledLine,
-        ordered: Ordered,
-        numbers: LineNumbers,
+        state: LineState,
         quantity: Fraction,
         share: Fraction,
     ) -> None:
         self.work = work
         self.billed = billed
-        self.ordered = ordered
-        self.numbers = numbers
+        self.state = state
+        self.ordered = state.ordered
         self.negative = quantity < 0
         self.quantity = abs(quantity)
         self.share = share
-        self.value = billed.value * share
+        self.value = billed.value if share is ONE else billed.value * share
         self.taken = ZERO
         self.value_credit = ZERO
         self.taking: Taking | None = None
         self.excess = ZERO
         self.expected: Fraction | None = None
         self.line_before = ZERO
+        self.bound: Fraction | None = None
+        self.filled: list[tuple[ReceiptEntry, Fraction]] | None = None
         self.amount_only = False
-        if billed.weight is not None:
-            self.weight = abs(billed.weight) * share
-        else:
-            self.weight = self.quantity * numbers.nominal
+
+    @property
+    def numbers(self) -> LineNumbers:
+        """The exact numbers of the order line."""
+        return self.state.numbers
+
+    @property
+    def weight(self) -> Fraction:
+        """Catch weight billed, in price units; nominal where the bill does not say."""
+        if self.billed.weight is not None:
+            return abs(self.billed.weight) * self.share
+        return self.quantity * self.numbers.nominal
 
     @property
     def open(self) -> Fraction:
         """b: its own quantity less what credits took; nothing for a line that takes back."""
-        return ZERO if self.negative else self.quantity - self.taken
+        if self.negative:
+            return ZERO
+        return self.quantity if self.taken is ZERO else self.quantity - self.taken
 
     @property
     def open_value(self) -> Fraction:
         """The exact value of `open` as billed, shared by quantity, less value credits. Net, document currency."""
-        if self.negative or self.amount_only or self.quantity == 0:
+        if self.negative or self.amount_only or self.taken is ZERO or self.quantity == 0:
             return self.value - self.value_credit
         return self.value * self.open / self.quantity - self.value_credit
 
@@ -88,21 +100,19 @@ class Piece:
 class Taking:
     """A credit line on an order line: what it could not take yet, and what it may take from."""
 
-    __slots__ = ("billed", "left", "numbers", "ordered", "originals", "price", "quantity", "receipt", "value", "work")
+    __slots__ = ("billed", "left", "ordered", "originals", "price", "quantity", "receipt", "value", "work")
 
     def __init__(
         self,
         work: Work,
         billed: BilledLine,
         ordered: Ordered,
-        numbers: LineNumbers,
         quantity: Fraction,
         originals: frozenset[str] | None,
     ) -> None:
         self.work = work
         self.billed = billed
         self.ordered = ordered
-        self.numbers = numbers
         self.quantity = self.left = quantity
         self.value = abs(billed.value)
         self.price = self.value / quantity if quantity else ZERO
@@ -128,11 +138,11 @@ class LineState:
 
     __slots__ = (
         "billed",
+        "book",
         "credited_value",
         "expected",
         "filled",
         "final",
-        "numbers",
         "ordered",
         "pieces",
         "takings",
@@ -140,9 +150,9 @@ class LineState:
         "weight",
     )
 
-    def __init__(self, ordered: Ordered, numbers: LineNumbers) -> None:
+    def __init__(self, ordered: Ordered, book: Book) -> None:
         self.ordered = ordered
-        self.numbers = numbers
+        self.book = book
         self.pieces: list[Piece] = []
         self.takings: list[Taking] = []
         self.billed = ZERO
@@ -152,6 +162,11 @@ class LineState:
         self.credited_value = ZERO
         self.final = False
         self.filled: dict[tuple[str, int], Fraction] = {}
+
+    @property
+    def numbers(self) -> LineNumbers:
+        """The exact numbers of the order line, worked out when first asked for."""
+        return self.ordered.numbers(self.book)
 
     def registered(self) -> Fraction:
         """Billed so far in the first pass: all pieces known, less credits."""
@@ -179,14 +194,10 @@ class Work:
     where a code is not measured."""
 
     __slots__ = (
-        "allocations",
         "bill",
-        "charged",
         "claims",
         "details",
         "limits",
-        "orphan",
-        "pairs",
         "pieces",
         "reasons",
         "replaced",
@@ -200,15 +211,11 @@ class Work:
         self.limits = limits
         self.stopped = False
         self.replaced = False
-        self.orphan = False
         self.pieces: list[Piece] = []
         self.takings: list[Taking] = []
         self.reasons: dict[tuple[int, str], Fraction | None] = {}
         self.details: dict[tuple[int, str], Finding] = {}
         self.tolerated = ZERO
-        self.pairs: list[Pair] = []
-        self.allocations: list[Allocation] = []
-        self.charged: list[int] = []
         self.claims: list[tuple[int, Fraction]] = []
 
     def say(

@@ -83,7 +83,9 @@ def _check_ratio(work: Work, book: Book, expected: Fraction) -> None:
 def check_codes(work: Work, billed: BilledLine, order_codes: tuple[str, ...], share: Fraction, book: Book) -> None:
     """Codes of invoice line and order line: `tax.code_differs` with the difference in tax, `tax.missing` with minus the
     tax at the order's codes."""
-    if set(billed.codes) == set(order_codes) or (work.limits.tax_codes_if_stated and not order_codes):
+    if billed.codes == order_codes or set(billed.codes) == set(order_codes):
+        return
+    if work.limits.tax_codes_if_stated and not order_codes:
         return
     base = billed.net_amount * share
     due = base * book.billed_rate(order_codes)

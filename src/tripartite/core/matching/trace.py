@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -11,12 +12,16 @@ from tripartite.core.codec import encode
 from tripartite.core.ids import digest
 from tripartite.core.matching.billed import Bill
 from tripartite.core.matching.evidence import Book
+from tripartite.core.matching.exact import exact
+from tripartite.core.matching.ordered import ReceiptEntry
 from tripartite.core.matching.policy import Limits
+from tripartite.core.matching.price import unit_reference
+from tripartite.core.matching.quantity import bounds_of, fill, tightest
 from tripartite.core.matching.result import Allocation, Pair
+from tripartite.core.matching.state import Piece, Work
 
 if TYPE_CHECKING:
     from tripartite.core.matching.engine import Evaluation
-    from tripartite.core.matching.state import Work
 
 ENGINE_VERSION = "matching-1"
 """Changes when the same inputs may give another answer."""
@@ -30,16 +35,72 @@ class FullTrace(msgspec.Struct, frozen=True, eq=False):
 
     def pairs(self) -> tuple[Pair, ...]:
         """Order, receipt, invoice and variance per line."""
-        return tuple(self.work.pairs)
+        return tuple(_pair(piece) for piece in self.work.pieces)
 
     def allocations(self) -> tuple[Allocation, ...]:
         """The allocation table of this invoice."""
-        return tuple(self.work.allocations)
+        result: list[Allocation] = []
+        for piece in self.work.pieces:
+            filled = piece.filled if piece.filled is not None else _filled(piece)
+            result.extend(
+                Allocation(
+                    piece.billed.line,
+                    piece.ordered.order.number,
+                    piece.ordered.line,
+                    entry.number,
+                    entry.line,
+                    quantity,
+                )
+                for entry, quantity in filled
+            )
+        return tuple(result)
 
     def inputs_digest(self) -> str:
         """SHA-256 over all that was looked at."""
         evaluation = self.evaluation
         return inputs_digest(evaluation.book, self.work.bill, self.work.limits, evaluation.as_of)
+
+
+def _filled(piece: Piece) -> list[tuple[ReceiptEntry, Fraction]]:
+    """The receipts a piece stands on: all pieces of the order line up to it are put on receipts in order."""
+    filled: dict[tuple[str, int], Fraction] = {}
+    if piece.negative or piece.ordered.mode == "limit":
+        return []
+    for other in piece.state.pieces:
+        if other.negative:
+            continue
+        taken = fill(other, filled)
+        if other is piece:
+            return taken
+    return []
+
+
+def _pair(piece: Piece) -> Pair:
+    """The numbers that were compared for one piece."""
+    numbers, ordered = piece.numbers, piece.ordered
+    size = piece.bound
+    if ordered.mode == "limit":
+        size = exact(ordered.doc.limit) if ordered.doc.limit is not None else None
+    elif size is None and not piece.billed.receipt:
+        size = tightest(bounds_of(piece) or [])
+    return Pair(
+        piece.billed.line,
+        ordered.order.number,
+        ordered.line,
+        ordered.unit,
+        numbers.ordered,
+        numbers.received,
+        piece.line_before,
+        -piece.quantity if piece.negative else piece.quantity,
+        piece.open,
+        piece.excess,
+        size,
+        unit_reference(piece, piece.line_before),
+        abs(piece.value) / piece.quantity if piece.quantity and ordered.mode != "limit" else None,
+        piece.open_value,
+        piece.expected,
+        None if piece.expected is None else piece.open_value - piece.expected,
+    )
 
 
 def inputs_digest(book: Book, bill: Bill, limits: Limits, as_of: date) -> str:

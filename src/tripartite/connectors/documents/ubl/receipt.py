@@ -17,6 +17,7 @@ from tripartite.connectors.documents.tables import (
     token,
 )
 from tripartite.connectors.documents.ubl.common import ITEM, first_reference, table, wrapped_party
+from tripartite.core.codec import plain
 from tripartite.core.objects import Receipt, ReceiptLine
 from tripartite.core.quantity import Quantity
 from tripartite.runtime.xml import XmlRefused
@@ -63,12 +64,10 @@ def _line_of(line: tuple[Facts, Element], position: int, order_number: str, sour
         source.refuse("intake.malformed", element, "a line without the quantity received")
     if received < 0:
         source.refuse("intake.value_out_of_range", element, "a negative quantity received")
-    rejected: Quantity | None = facts.get("rejected")
+    rejected = _in_the_same_unit("rejected", facts, element, source)
+    short = _in_the_same_unit("short", facts, element, source)
     stated = facts.get("order_line_ref", "")
     order_line = build.plain_number(stated) or 0
-    for key, unit in (("rejected", facts.get("rejected_unit")), ("short", facts.get("short_unit"))):
-        if unit not in (None, facts.get("unit")):
-            source.refuse("intake.ambiguous", element, f"received and {key} are in different units")
     return ReceiptLine(
         order_number=facts.get("order_number", order_number),
         order_line=order_line,
@@ -82,9 +81,21 @@ def _line_of(line: tuple[Facts, Element], position: int, order_number: str, sour
         order_line_ref=stated if not order_line else "",
         supplier_item=facts.get("supplier_item", ""),
         rejected=rejected,
-        short=facts.get("short"),
+        short=short,
         note=facts.get("note", ""),
     )
+
+
+def _in_the_same_unit(key: str, facts: Facts, element: Element, source: Source) -> Quantity | None:
+    """A second quantity of the line. In another unit than the first it cannot stand beside it, and goes to `extra`."""
+    value: Quantity | None = facts.get(key)
+    unit = facts.get(f"{key}_unit")
+    if value is None or unit in (None, facts.get("unit")):
+        return value
+    place = f"{source.pointer(element)}/cbc:{key.capitalize()}Quantity"
+    source.extra[place] = plain(value)
+    source.extra[f"{place}/@unitCode"] = unit
+    return None
 
 
 _ITEM_PLACES = ("Name", "BuyersItemIdentification", "SellersItemIdentification")

@@ -12,7 +12,7 @@ from tripartite.connectors.sap_s4hana import wire
 from tripartite.connectors.sap_s4hana.client import feeds
 from tripartite.connectors.sap_s4hana.client.answers import error_of, text_of
 from tripartite.connectors.sap_s4hana.client.transport import NotPermitted, NotSent, Transport
-from tripartite.connectors.sap_s4hana.transform import padded, unpadded
+from tripartite.connectors.sap_s4hana.transform import padded, reference_number, unpadded
 from tripartite.connectors.sap_s4hana.transform.recognising import reference
 from tripartite.core.codec import Malformed
 from tripartite.runtime.protocol import HttpFailure, HttpResponse, ObjectKind, Page, Pulled
@@ -173,7 +173,7 @@ def invoice_filter(company: str, party: str, number: str) -> str:
     parties = " or ".join(f"InvoicingParty eq {feeds.quoted(form)}" for form in forms)
     return (
         f"CompanyCode eq {feeds.quoted(company)} and SupplierInvoiceIDByInvcgParty eq "
-        f"{feeds.quoted(number.upper())} and ({parties})"
+        f"{feeds.quoted(reference_number(number))} and ({parties})"
     )
 
 

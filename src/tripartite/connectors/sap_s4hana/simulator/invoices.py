@@ -49,7 +49,8 @@ def check(world: World, body: dict[str, Any]) -> Booking:
     if company.open_from and posted_on.isoformat() < company.open_from:
         raise Refusal("F5/201", f"Posting period {posted_on:%m %Y} is not open")
     currency = body.get("DocumentCurrency") or company.currency
-    reference = str(body.get("SupplierInvoiceIDByInvcgParty") or "").upper()
+    reference = str(body.get("SupplierInvoiceIDByInvcgParty") or "").rstrip()
+    reference = "ß".join(part.upper() for part in reference.split("ß"))
     credit = body.get("SupplierInvoiceIsCreditMemo") == "X"
     gross = milli(body.get("InvoiceGrossAmount"))
     if gross < 0:

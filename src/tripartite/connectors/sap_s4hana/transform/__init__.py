@@ -1,13 +1,14 @@
 """SAP's words into ours and ours into SAP's: pure, no clock, no network. `words` explains the hard words, `reading` the
-documents that come, `writing` the invoice that goes.
+orders and receipts that come, `suppliers` the master, `writing` the invoice that goes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tripartite.connectors.sap_s4hana.transform.reading import read_order, read_receipt, read_supplier
-from tripartite.connectors.sap_s4hana.transform.words import padded, unpadded
+from tripartite.connectors.sap_s4hana.transform.reading import read_order, read_receipt
+from tripartite.connectors.sap_s4hana.transform.suppliers import read_supplier
+from tripartite.connectors.sap_s4hana.transform.words import padded, reference_number, unpadded
 from tripartite.connectors.sap_s4hana.transform.writing import addressed, write_posting
 from tripartite.runtime.protocol import Reader, Writer
 
@@ -22,6 +23,7 @@ __all__ = [
     "read_order",
     "read_receipt",
     "read_supplier",
+    "reference_number",
     "unpadded",
     "write_posting",
 ]

@@ -1,4 +1,4 @@
-"""SAP's purchase orders, material documents and business partners as our orders, receipts and suppliers.
+"""SAP's purchase orders and material documents as our orders and receipts.
 
 Each reader takes one entity as the service answers it (bare or in `{"d": ...}`), with its children expanded. A document
 whose children came only as a link is refused: an order without its lines would look like an order of nothing.
@@ -20,7 +20,6 @@ from tripartite.connectors.sap_s4hana.transform.words import (
     many,
     milliseconds,
     number_of,
-    seconds,
     stated,
     unit,
     unpadded,
@@ -30,7 +29,6 @@ from tripartite.core.codec import Malformed, check_strict, plain
 from tripartite.core.money import Amount, CurrencyInvalid, NumberInvalid, Price, check_currency
 from tripartite.core.objects import (
     Address,
-    BankAccount,
     Order,
     OrderCharge,
     OrderLine,
@@ -38,10 +36,8 @@ from tripartite.core.objects import (
     Receipt,
     ReceiptKind,
     ReceiptLine,
-    Supplier,
 )
 from tripartite.core.objects.order import MatchMode, OrderStatus
-from tripartite.core.objects.supplier import SupplierStatus
 from tripartite.core.quantity import Quantity
 from tripartite.runtime.protocol import Raw, Read, ReadResult, Unreadable
 
@@ -75,20 +71,16 @@ _BLOCKED_STOCK = frozenset({"103", "104", "124", "125"})  # not yet ours: neithe
 
 def read_order(raw: Raw) -> Read:
     """A purchase order. `supplier_number` is the invoicing party where one is named: it is who must bill."""
-    return _read(raw, wire.A_PurchaseOrder, _order)
+    return read_entity(raw, wire.A_PurchaseOrder, _order)
 
 
 def read_receipt(raw: Raw) -> Read:
     """A material document, numbered `number/year`; items that belong to no purchase order are dropped."""
-    return _read(raw, wire.A_MaterialDocumentHeader, _receipt)
+    return read_entity(raw, wire.A_MaterialDocumentHeader, _receipt)
 
 
-def read_supplier(raw: Raw) -> Read:
-    """A business partner in its role of supplier, with its company codes and bank accounts."""
-    return _read(raw, wire.A_BusinessPartner, _supplier)
-
-
-def _read(raw: Raw, kind: type[T], translate: Callable[[T], Read]) -> Read:
+def read_entity(raw: Raw, kind: type[T], translate: Callable[[T], Read]) -> Read:
+    """Decode one entity, bare or in its envelope, and translate it. Whatever it says, the answer is a `Read`."""
     try:
         check_strict(raw.content)
         content: bytes | msgspec.Raw = raw.content
@@ -149,13 +141,13 @@ def _order(order: wire.A_PurchaseOrder) -> Read:
         supplier=_party(order),
         issued_on=day(order.PurchaseOrderDate),
         status=status,
-        requisition=_single(wishes),
-        contract=_single(contracts),
+        requisition=single(wishes),
+        contract=single(contracts),
         payment_terms=order.PaymentTerms or "",
         notes=tuple(note.PlainLongText for note in many(order.to_PurchaseOrderNote) or () if note.PlainLongText),
         lines=tuple(lines),
         charges=tuple(charges),
-        requester=_single(askers),
+        requester=single(askers),
     )
     return ReadResult("order", value, tuple(sorted(dropped)))
 
@@ -326,81 +318,6 @@ def _takes_from(item: wire.A_MaterialDocumentItem) -> str:
     return ""
 
 
-def _supplier(partner: wire.A_BusinessPartner) -> Read:
-    master = partner.to_Supplier
-    number = unpadded(partner.Supplier or (master.Supplier if master else ""))
-    if not number:
-        return Unreadable("intake.type_not_supported", "/Supplier", "a business partner that is not a supplier")
-    master = master or wire.A_Supplier()
-    dropped: set[str] = set()
-    rows = many(master.to_SupplierCompany)
-    banks = many(partner.to_BusinessPartnerBank)
-    if rows is None or banks is None:
-        # Without them every invoice would look like one of a supplier that no company may pay.
-        return Unreadable(
-            "integration.schema_violated", "/to_Supplier/to_SupplierCompany", "companies or banks missing"
-        )
-    usable = [row for row in rows if row.CompanyCode and not row.DeletionIndicator]
-    if len(usable) != len(rows):
-        dropped.add("company codes marked for deletion")
-    if any(row.SupplierIsBlockedForPosting for row in usable):
-        dropped.add("company codes blocked for posting")
-        usable = [row for row in usable if not row.SupplierIsBlockedForPosting]
-    terms = {row.PaymentTerms for row in usable if row.PaymentTerms}
-    if len(terms) > 1:
-        dropped.add("PaymentTerms")  # they differ by company code; the order's count
-    places = many(partner.to_BusinessPartnerAddress) or []
-    if len(places) > 1:
-        dropped.add("to_BusinessPartnerAddress")  # further addresses
-    status: SupplierStatus = "active"
-    if master.PostingIsBlocked or master.PaymentIsBlockedForSupplier or partner.BusinessPartnerIsBlocked:
-        status = "blocked"
-    elif master.DeletionIndicator or partner.IsMarkedForArchiving:
-        status = "inactive"
-    changed = milliseconds(partner.LastChangeDate or partner.CreationDate) // 1000
-    changed += seconds(partner.LastChangeTime if partner.LastChangeDate else partner.CreationTime)
-    value = Supplier(
-        number=number,
-        name=partner.BusinessPartnerFullName or partner.BusinessPartnerName or master.SupplierName or number,
-        version=changed or 1,
-        company_codes=tuple(sorted({row.CompanyCode or "" for row in usable})),
-        status=status,
-        tax_id=_tax_id(partner, master),
-        accounts=tuple(account for bank in banks if (account := _account(bank))),
-        address=_address(places[0]) if places else None,
-        payment_terms=_single(terms),
-    )
-    return ReadResult("supplier", value, tuple(sorted(dropped)))
-
-
-def _tax_id(partner: wire.A_BusinessPartner, master: wire.A_Supplier) -> str:
-    """The VAT number: the tax type of a country's code and 0 (`DE0`); the mirror in the supplier where it has none."""
-    for row in many(partner.to_BusinessPartnerTax) or ():
-        kind = row.BPTaxType or ""
-        if len(kind) == 3 and kind[:2].isalpha() and kind[2] == "0":
-            return row.BPTaxNumber or row.BPTaxLongNumber or ""
-    return master.VATRegistration or ""
-
-
-def _account(bank: wire.A_BusinessPartnerBank) -> BankAccount | None:
-    if bank.IBAN:
-        return BankAccount(bank.IBAN, bank.BankAccountHolderName or "", bank.SWIFTCode or "")
-    number = (bank.BankAccount or "") + (bank.BankAccountReferenceText or "")
-    if not number:
-        return None
-    return BankAccount(number, bank.BankAccountHolderName or "", bank.BankNumber or bank.SWIFTCode or "")
-
-
-def _address(place: wire.A_BusinessPartnerAddress) -> Address:
-    street = " ".join(part for part in (place.StreetName, place.HouseNumber) if part)
-    return Address(
-        lines=(street,) if street else (),
-        city=place.CityName or "",
-        postal_code=place.PostalCode or "",
-        subdivision=place.Region or "",
-        country=place.Country or "",
-    )
-
-
-def _single(values: set[str]) -> str:
+def single(values: set[str]) -> str:
+    """The one value where all say the same, else nothing: several are not one."""
     return next(iter(values)) if len(values) == 1 else ""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tripartite.connectors.sap_s4hana import wire
-from tripartite.connectors.sap_s4hana.transform.words import day, initial, unpadded
+from tripartite.connectors.sap_s4hana.transform.words import day, initial, reference_number, unpadded
 from tripartite.core.money import Amount, NumberInvalid
 from tripartite.runtime.protocol import Absent, Accepted, ProbeAnswer, Rejected, Settled
 
@@ -25,7 +25,7 @@ def key_of(document: wire.A_SupplierInvoice | wire.A_SupplierInvoiceRead) -> Nat
     return (
         document.CompanyCode or "",
         unpadded(document.InvoicingParty),
-        (document.SupplierInvoiceIDByInvcgParty or "").upper(),
+        reference_number(document.SupplierInvoiceIDByInvcgParty),
         document.SupplierInvoiceIsCreditMemo == "X",
     )
 

@@ -39,6 +39,16 @@ def padded(number: str, length: int = 10) -> str:
     return number.zfill(length) if number.isascii() and number.isdigit() else number
 
 
+def reference_number(text: str | None) -> str:
+    """A supplier's own number as SAP stores it: in upper case, without blanks around it. A letter whose capital would
+    be two (`ß`) stays, as it does there. Use it on both sides of any comparison.
+    """
+    if not text:
+        return ""
+    text = text.strip()
+    return text.upper() if text.isascii() else "".join(c if len(c.upper()) > 1 else c.upper() for c in text)
+
+
 def number_of(text: str | None) -> int:
     """An item number as an integer: `00010` and `10` are 10; nothing is 0. Errors: `Malformed`."""
     if not text:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import date
 
 from tripartite.connectors.sap_s4hana import wire
-from tripartite.connectors.sap_s4hana.transform.words import iso_unit, money, padded, quantity, ticks
+from tripartite.connectors.sap_s4hana.transform.words import iso_unit, money, padded, quantity, reference_number, ticks
 from tripartite.core.codec import decode
 from tripartite.core.objects import Posting, PostingLine
 from tripartite.runtime.protocol import Unwritable
@@ -27,7 +27,7 @@ def write_posting(payload: bytes) -> wire.A_SupplierInvoice:
     """
     posting = decode(payload, Posting)
     currency = posting.currency
-    number = posting.invoice_number.upper()  # SAP stores it so; the probe and the answer are compared in this form
+    number = reference_number(posting.invoice_number)
     if not number:
         raise Unwritable("posting.unwritable", "/invoice_number", "an invoice without the supplier's number")
     body = wire.A_SupplierInvoice(

@@ -1,0 +1,240 @@
+"""The front door: `tripartite COMMAND`. Each command's work stands in a file of its own beside this one.
+
+Results go to standard output (one JSON document with `--json`), progress and advice to standard error. Exit status:
+0 good, 1 findings, 2 usage or input error.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import uvloop
+from cyclopts import App, Parameter
+
+from tripartite.cli import audit as audit_command
+from tripartite.cli import estate as estate_command
+from tripartite.cli.running import COMPONENTS, NotReady, Running, load, say
+from tripartite.connectors import registry
+from tripartite.runtime.postgres import PostgresUnavailable
+from tripartite.runtime.process import open_database
+from tripartite.runtime.settings import Settings, load_settings
+from tripartite.runtime.telemetry import configure_logging
+
+app = App(
+    name="tripartite",
+    help="Keeps procurement, accounts payable and ERP in agreement, and proves it.",
+    version_flags=["--version"],
+)
+audit = App(name="audit", help="The audit log: verify it, take evidence away.")
+connector = App(name="connector", help="The vendors and their powers; a simulator on a port.")
+policy = App(name="policy", help="Policy packs: prove one, compare two.")
+app.command(audit)
+app.command(connector)
+app.command(policy)
+
+Json = Annotated[bool, Parameter(name="--json", negative="", help="one JSON document on standard output")]
+
+
+def _settings() -> Settings:
+    settings = load_settings()
+    configure_logging(level=settings.log_level, lines=settings.log_format == "json")
+    return settings
+
+
+@app.command
+def demo(
+    *,
+    headless: Annotated[bool, Parameter(negative="", help="play the story to rest, check everything, exit")] = False,
+    invoices: Annotated[int, Parameter(help="documents of the story (headless)")] = 200,
+    seed: int = 1,
+    json: Annotated[Path | None, Parameter(help="where the report goes (headless)")] = None,
+) -> int:
+    """The reference story on a simulated estate: Coupa, a capture suite, SAP S/4HANA, and the console.
+
+    Brings up an embedded database and the simulators, plays orders, receipts and invoices with some going wrong on
+    purpose, and tells how to sign in. With --headless it compares what was planned with what came about.
+    """
+    from tripartite.cli import demo as demo_command
+
+    settings = msgspec.structs.replace(load_settings(), log_format="text")
+    configure_logging(level="ERROR", lines=False)
+    if not headless:
+        uvloop.run(demo_command.live(settings, seed))
+        return 0
+    result = uvloop.run(demo_command.headless(settings, invoices, seed, json))
+    demo_command.show(result)
+    return 0 if result["ok"] else 1
+
+
+@app.command
+def up(*, only: Annotated[tuple[str, ...], Parameter(show=False)] = ()) -> int:
+    """Run an estate: every component, the deliveries, the schedules and the HTTP server, in one process.
+
+    The estate is TRIPARTITE_ESTATE (estate.toml here); `tripartite init` writes one to begin with.
+    """
+    settings = _settings()
+    estate, pack = load(settings.estate)
+
+    async def run() -> None:
+        async with Running(settings, estate, pack, only=only, folder=settings.estate.resolve().parent) as running:
+            say(f"Tripartite serves {estate.name} on http://{settings.host}:{settings.port}; stop with Ctrl-C.")
+            await running.process.wait_for_signal()
+
+    uvloop.run(run())
+    return 0
+
+
+@app.command
+def serve(component: str) -> int:
+    """Run one component alone against the same database: gateway, suppliers, orders, receipts, invoices, control, ..."""
+    if component not in COMPONENTS:
+        say(f"No component {component!r}. There are: {', '.join(COMPONENTS)}.")
+        return 2
+    return up(only=(component,))
+
+
+@app.command
+def init(directory: Path = Path()) -> int:
+    """Write a commented estate and a policy pack to begin with."""
+    return estate_command.init(directory)
+
+
+@app.command
+def check(path: Path = Path(), *, json: Json = False) -> int:
+    """Prove an estate and its policy complete and consistent."""
+    return estate_command.check(path, json=json)
+
+
+@app.command
+def doctor(*, json: Json = False) -> int:
+    """Look at this machine, the database and every connection, and say what to do about what is wrong."""
+    from tripartite.cli.doctor import examine
+
+    return examine(_settings(), json=json)
+
+
+@app.command
+def ingest(
+    *paths: Path,
+    connection: Annotated[str, Parameter(help="the document connection of the estate")] = "einvoice",
+    json: Json = False,
+) -> int:
+    """Take documents in through the gateway: files, folders, archives. Prints what became of each."""
+    from tripartite.cli.ingest import ingest as run
+
+    if not paths:
+        say("Name files or folders to take in.")
+        return 2
+    return run(_settings(), list(paths), connection, json=json)
+
+
+@app.command
+def match(*paths: Path, json: Json = False) -> int:
+    """Match cases in the MatchBench format, offline and without a database; prints verdicts and the score."""
+    from tripartite.cli.match import match as run
+
+    return run(list(paths), json=json)
+
+
+@app.command
+def bench(*names: str, json: Json = False, seconds: float = 10.0) -> int:
+    """Measure: intake (JSON, UBL), end to end, the matching core, questions; each with its limit from the same run."""
+    from tripartite.cli.bench import bench as run
+
+    configure_logging(level="ERROR", lines=False)
+    return run(load_settings(), list(names), seconds, json=json)
+
+
+@app.command(name="dead-letters")
+def dead_letters(*, json: Json = False) -> int:
+    """What was set aside, why, since when, and the money it holds up."""
+    from tripartite.cli.letters import listed
+
+    return listed(_settings(), json=json)
+
+
+@app.command
+def replay(*keys: str, everything: Annotated[bool, Parameter(name="--all", negative="")] = False) -> int:
+    """Send set-aside deliveries again, after the cause is gone. The key stays: doing it twice does it once."""
+    from tripartite.cli.letters import replayed
+
+    return replayed(_settings(), keys, everything=everything)
+
+
+@audit.command(name="verify")
+def audit_verify(*, json: Json = False, key: tuple[str, ...] = ()) -> int:
+    """Recompute the whole log: every leaf, every tile, every checkpoint and signature."""
+    settings = load_settings()
+    urls, server = open_database(settings)
+    try:
+        return audit_command.verify(urls.owner, json=json, key=key)
+    finally:
+        if server is not None:
+            server.stop()
+
+
+@audit.command(name="export")
+def audit_export(out: Path, *, correlation: tuple[str, ...] = (), object_id: tuple[str, ...] = ()) -> int:
+    """Write evidence that the separate verifier checks offline: the whole log, or what is named."""
+    settings = load_settings()
+    urls, server = open_database(settings)
+    try:
+        return audit_command.export(urls.owner, out, correlation=correlation, objects=object_id)
+    finally:
+        if server is not None:
+            server.stop()
+
+
+@connector.command(name="list")
+def connector_list(*, json: Json = False) -> int:
+    """Every connector with what it reads, asks and writes."""
+    rows = [msgspec.to_builtins(registry.manifest(kind)) for kind in registry.kinds()]
+    if json:
+        sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
+        return 0
+    for row in rows:
+        sys.stdout.write(f"{row['kind']:14} {row['title']}\n")
+        for what in ("reads", "asks", "writes"):
+            sys.stdout.write(f"{'':14}   {what:7} {', '.join(row[what]) or '-'}\n")
+    return 0
+
+
+@connector.command(name="simulate")
+def connector_simulate(kind: str, *, port: int = 20100, seed: int = 0, setting: tuple[str, ...] = ()) -> int:
+    """Run a vendor's simulator on a port. Faults: POST /_sim/faults; what it holds: GET /_sim/truth."""
+    from tripartite.rehearsal.simulators import Spec, serve
+
+    if kind not in registry.kinds():
+        say(f"No connector {kind!r}. There are: {', '.join(registry.kinds())}.")
+        return 2
+    given = dict(each.partition("=")[::2] for each in setting)
+    say(f"{kind} answers on http://127.0.0.1:{port}; stop with Ctrl-C.")
+    uvloop.run(serve([Spec(kind, port, given, seed)]))
+    return 0
+
+
+@policy.command(name="check")
+def policy_check(path: Path = Path(), *, json: Json = False) -> int:
+    """Prove the policy pack of an estate: gaps, overlaps, shadowed rows, bounds nothing can meet."""
+    return estate_command.check(path, json=json)
+
+
+@policy.command(name="diff")
+def policy_diff(old: Path, new: Path, *, json: Json = False) -> int:
+    """Say in words what differs between two policy packs."""
+    return estate_command.policy_diff(old, new, json=json)
+
+
+def run() -> None:
+    """The console script."""
+    try:
+        sys.exit(app(result_action="return_value"))
+    except NotReady as trouble:
+        say(str(trouble))
+        sys.exit(2)
+    except PostgresUnavailable as trouble:
+        say(f"{trouble}\nGive a PostgreSQL 15 or later by TRIPARTITE_DATABASE_URL, or run `tripartite doctor`.")
+        sys.exit(2)

@@ -1,0 +1,85 @@
+"""How the console asks the owners of facts: over their own APIs, with the reader's own session, so with their rights.
+
+    answers = await asking.all({"invoice": "/v1/invoices/inv_7K2", "causes": "/v1/exceptions/causes"})
+
+Nothing is read from tables here. A part that cannot be had is an `Answer` with words, and the rest of the page works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from tripartite.runtime.http_app import SESSION_COOKIE
+
+log = logging.getLogger(__name__)
+
+Ask = Callable[[str, str], Awaitable[tuple[int, Any]]]
+"""(path with query, cookie header) -> (status, body): JSON as values, anything else as bytes."""
+
+PATIENCE_SECONDS = 10.0
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What an owner said: its body, or a status with words why there is none (0: it did not answer)."""
+
+    status: int
+    body: Any = None
+    words: str = ""
+    reason_code: str = ""
+    correlation_id: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def items(self) -> list[dict[str, Any]]:
+        """The rows of a list; none where it could not be had."""
+        return list(self.body["items"]) if self.ok else []
+
+
+class Asking:
+    """Asks in the name of one reader."""
+
+    def __init__(self, ask: Ask | None, session: str) -> None:
+        self._ask, self._cookie = ask, f"{SESSION_COOKIE}={session}"
+
+    async def one(self, path: str) -> Answer:
+        """Ask one question. Errors: none; what went wrong is in the answer."""
+        if self._ask is None:
+            return Answer(0, words="This console is not connected to the components it asks.")
+        try:
+            status, body = await asyncio.wait_for(self._ask(path, self._cookie), PATIENCE_SECONDS)
+        except TimeoutError:
+            return Answer(0, words=f"No answer within {PATIENCE_SECONDS:g} seconds.")
+        except OSError as error:
+            log.warning("a component does not answer", extra={"path": path}, exc_info=error)
+            return Answer(0, words="The component that knows this does not answer.")
+        if 200 <= status < 300:
+            return Answer(status, body)
+        told = body if isinstance(body, dict) else {}
+        words = str(told.get("detail") or told.get("title") or f"The answer was {status}.")
+        return Answer(
+            status,
+            words=words,
+            reason_code=str(told.get("reason_code", "")),
+            correlation_id=str(told.get("correlation_id", "")),
+        )
+
+    async def all(self, paths: Mapping[str, str]) -> dict[str, Answer]:
+        """Ask several questions at the same time; the answers by the same names."""
+        found = await asyncio.gather(*(self.one(path) for path in paths.values()))
+        return dict(zip(paths, found, strict=True))
+
+
+def path(*parts: str, **query: str | int) -> str:
+    """An API address: parts quoted, empty query values left out."""
+    address = "/v1/" + "/".join(quote(part, safe="") for part in parts)
+    wanted = {name: value for name, value in query.items() if value != ""}
+    return f"{address}?{urlencode(wanted)}" if wanted else address

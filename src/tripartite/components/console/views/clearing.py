@@ -1,0 +1,133 @@
+"""Why an invoice is held, and what would clear it: in sentences, with who acts and by when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from tripartite.components.console import words
+from tripartite.components.console.formats import Formats
+from tripartite.components.console.words import Mark
+from tripartite.core.exceptions.reasons import reasons
+
+
+class Why(msgspec.Struct, frozen=True):
+    """One thing that spoke in the last decision."""
+
+    mark: Mark
+    head: str
+    sentence: str
+    row: str
+    code: str
+    href: str
+
+
+class Way(msgspec.Struct, frozen=True):
+    """One way out: what changes, who can do it, by when, what it is about in money. `wrong` says why not to do it."""
+
+    head: str
+    who: str
+    sentence: str
+    waits: str
+    amount: str
+    due_at: str
+    late: bool
+    severity: str
+    code: str
+    wrong: str
+    again_at: str
+
+
+def reasons_of(invoice: Mapping[str, Any], formats: Formats) -> list[Why]:
+    """The findings of the last decision, those that stop something first. Nothing found: no entries."""
+    if not invoice["decisions"]:
+        return []
+    result = invoice["decisions"][-1]["result"]
+    rows = list(result.get("rows", ()))
+    found = []
+    for finding in result.get("findings", ()):
+        code = finding["code"]
+        known = reasons().get(code)
+        line = finding.get("line", 0)
+        blocks = known.blocks if known else "posting"
+        tone = words.Mark("hold", "Holds")
+        if blocks == "nothing":
+            tone = words.Mark("within", "Noted")
+        elif code.startswith("approval."):
+            tone = words.Mark("ask", "Asks")
+        elif blocks == "payment":
+            tone = words.Mark("refuse", "Blocks payment")
+        found.append(
+            Why(
+                mark=tone,
+                head=_head(code, line),
+                sentence=finding.get("words") or words.meaning(code),
+                row=words.row_that_spoke(finding, rows),
+                code=code,
+                href=f"#line-{line}" if line else "#match",
+            )
+        )
+    order = {"hold": 0, "ask": 1, "refuse": 2, "within": 3}
+    return sorted(found, key=lambda why: order.get(why.mark.tone, 9))
+
+
+def _head(code: str, line: int) -> str:
+    name = code.partition(".")[2].replace("_", " ").capitalize()
+    return f"{name}, line {line}" if line else name
+
+
+def ways_out(invoice: Mapping[str, Any], formats: Formats) -> list[Way]:
+    """What would clear the open exceptions: their alternatives where the record has some, else what is awaited.
+
+    Order: the alternatives' own rank; then the earliest due time.
+    """
+    found: list[tuple[tuple[int, str], Way]] = []
+    for record in invoice["exceptions"]:
+        if record["state"] != "open":
+            continue
+        due = str(record.get("due_at") or "")
+        amount = formats.money(record["money_at_risk"], record["currency"])
+        alternatives = record.get("alternatives") or ()
+        for alternative in alternatives:
+            way = Way(
+                head=alternative["change"],
+                who=", ".join(words.owner(role) for role in alternative.get("by_roles", ())),
+                sentence=f"In {alternative['where']}." if alternative.get("where") else "",
+                waits="",
+                amount=formats.money(alternative.get("cost"), record["currency"]) or amount,
+                due_at=str(alternative.get("by_when") or due),
+                late=formats.is_past(alternative.get("by_when") or due),
+                severity=record["severity"],
+                code=record["reason_code"],
+                wrong=alternative.get("wrong", ""),
+                again_at="",
+            )
+            found.append(((alternative.get("rank", 0), due or "9999"), way))
+        if not alternatives:
+            found.append(((0, due or "9999"), _awaited(record, amount, due, formats)))
+    return [way for _, way in sorted(found, key=lambda entry: (bool(entry[1].wrong), *entry[0]))]
+
+
+def _awaited(record: Mapping[str, Any], amount: str, due: str, formats: Formats) -> Way:
+    """What is awaited for an exception, from the catalogue's facts, in one sentence each."""
+    known = reasons().get(record["reason_code"])
+    person = record.get("owner_person") or ""
+    roles = [record["owner_role"], *record.get("also_roles", ())]
+    line = record.get("line", 0)
+    recheck = tuple(record.get("waits_for") or (known.recheck_on if known else ()))
+    where = f", line {line}" if line else ""
+    return Way(
+        head=(known.meaning.rstrip(".") if known else record["reason_code"]) + where,
+        who=person or ", ".join(words.owner(role) for role in dict.fromkeys(roles)),
+        sentence=known.response if known else record.get("next_action", ""),
+        waits=words.facts(recheck) if recheck else "",
+        amount=amount,
+        due_at=due,
+        late=formats.is_past(due),
+        severity=record["severity"],
+        code=record["reason_code"],
+        wrong="",
+        again_at=str(record.get("recheck_at") or ""),
+    )

@@ -1,0 +1,203 @@
+"""What the list pages show: the overview, invoices, the work queue, connections. Functions of the owners' answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from tripartite.components.console import words
+from tripartite.components.console.formats import Formats, exact
+from tripartite.components.console.words import Mark
+
+_FILTERS = ("state", "code", "owner")
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """What is asked of a list, as words in one box: `state:held code:match.price_over_limit aurum`."""
+
+    state: str = ""
+    code: str = ""
+    owner: str = ""
+    text: str = ""
+
+    def words(self) -> str:
+        """The filter as it stands in the box and in the address."""
+        parts = [f"{name}:{value}" for name in _FILTERS if (value := getattr(self, name))]
+        return " ".join([*parts, self.text] if self.text else parts)
+
+    def address(self, page: str, **further: str) -> str:
+        """The address of a list under this filter."""
+        query = {name: value for name, value in {"q": self.words(), **further}.items() if value}
+        return f"{page}?{urlencode(query)}" if query else page
+
+    def but(self, **changed: str) -> Filter:
+        """The same filter with some words changed or (empty) left out."""
+        return msgspec.structs.replace(self, **changed)
+
+
+def read_filter(text: str) -> Filter:
+    """A filter from its words. What is no `name:value` of a known name is looked for as text; the last word wins."""
+    found: dict[str, str] = {}
+    rest = []
+    for word in text[:500].split():
+        name, colon, value = word.partition(":")
+        if colon and name in _FILTERS and value:
+            found[name] = value
+        else:
+            rest.append(word)
+    return Filter(**found, text=" ".join(rest))
+
+
+class Sum(msgspec.Struct, frozen=True):
+    """A sum in one currency. Currencies are never added to one another."""
+
+    currency: str
+    gross: str
+    at_risk: str
+    count: int
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """How many invoices stand in one state, with the sums of each currency."""
+
+    state: str
+    mark: Mark
+    count: int
+    sums: tuple[Sum, ...]
+
+
+def standings(totals: Sequence[Mapping[str, Any]]) -> list[Standing]:
+    """`/v1/invoices/totals` by state, in the order in which somebody must care; states without invoices left out."""
+    by_state: dict[str, list[Sum]] = {}
+    for row in totals:
+        by_state.setdefault(row["state"], []).append(
+            Sum(row["currency"], str(row["gross"]), str(row["money_at_risk"]), int(row["count"]))
+        )
+    order = [*words.INVOICE_STATES, *(state for state in by_state if state not in words.INVOICE_STATES)]
+    return [
+        Standing(
+            state=state,
+            mark=words.mark(words.INVOICE_STATES, state),
+            count=sum(each.count for each in by_state[state]),
+            sums=tuple(by_state[state]),
+        )
+        for state in order
+        if state in by_state
+    ]
+
+
+class Cause(msgspec.Struct, frozen=True):
+    """Open exceptions of one reason: how many, what is at risk in each currency, who owns them, when the first is due."""
+
+    code: str
+    meaning: str
+    response: str
+    severity: str
+    bars: int
+    owner: str
+    count: int
+    at_risk: tuple[tuple[str, str], ...]
+    due_at: str
+    rows: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def hidden(self) -> int:
+        """How many are not among `rows`."""
+        return max(0, self.count - len(self.rows))
+
+
+def causes(rows: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]] = ()) -> list[Cause]:
+    """`/v1/exceptions/causes` with one entry per reason, and the records that belong to it.
+
+    Order: the largest single sum at risk first, severity and the earliest due time after. Sums of different
+    currencies are compared only as numbers here, which is why each is shown with its currency.
+    """
+    grouped: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        grouped.setdefault(row["reason_code"], []).append(row)
+    found = []
+    for code, parts in grouped.items():
+        severity = max((part["severity"] for part in parts), key=lambda name: words.SEVERITY_BARS.get(name, 0))
+        owners = dict.fromkeys(part["owner_role"] for part in parts)
+        found.append(
+            Cause(
+                code=code,
+                meaning=words.meaning(code),
+                response=words.response(code),
+                severity=severity,
+                bars=words.SEVERITY_BARS.get(severity, 0),
+                owner=", ".join(words.owner(name) for name in owners),
+                count=sum(int(part["count"]) for part in parts),
+                at_risk=tuple(sums_at_risk(parts)),
+                due_at=min((str(part["due_at"]) for part in parts if part["due_at"]), default=""),
+                rows=tuple(record for record in records if record["reason_code"] == code),
+            )
+        )
+    return sorted(found, key=_weight)
+
+
+def sums_at_risk(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """What is at risk in all of `/v1/exceptions/causes`, one sum for each currency."""
+    sums: dict[str, Fraction] = {}
+    for row in rows:
+        value = exact(str(row["money_at_risk"])) or Fraction(0)
+        sums[row["currency"]] = sums.get(row["currency"], Fraction(0)) + value
+    return [(currency, str(value)) for currency, value in sorted(sums.items())]
+
+
+def _weight(cause: Cause) -> tuple[Fraction, int, str, str]:
+    most = max((exact(value) or Fraction(0) for _, value in cause.at_risk), default=Fraction(0))
+    return (-most, -cause.bars, cause.due_at or "9999", cause.code)
+
+
+class Connected(msgspec.Struct, frozen=True):
+    """A connection with its health in a sentence."""
+
+    name: str
+    kind: str
+    role: str
+    companies: str
+    modes: str
+    mark: Mark
+    sentence: str
+    waiting: int
+    unknown: int
+    dead: int
+    settled: int
+    calls: int
+    failed_calls: int
+    last_ok_at: str
+
+
+def connections(rows: Sequence[Mapping[str, Any]], formats: Formats) -> list[Connected]:
+    """`/v1/connections` with the health of each in words, in the order of the estate."""
+    found = []
+    for row in rows:
+        mark, sentence = words.health(row, formats)
+        modes = row.get("modes") or {}
+        found.append(
+            Connected(
+                name=row["connection"],
+                kind=row["kind"],
+                role=row["role"],
+                companies=", ".join(row["companies"]) or "none",
+                modes=", ".join(f"{company} {mode}" if company != "*" else mode for company, mode in modes.items()),
+                mark=mark,
+                sentence=sentence,
+                last_ok_at=str(row.get("last_ok_at") or ""),
+                **{
+                    name: int(row.get(name) or 0)
+                    for name in ("waiting", "unknown", "dead", "settled", "calls", "failed_calls")
+                },
+            )
+        )
+    return found
+
+
+def behind(backlog: Sequence[Mapping[str, Any]]) -> int:
+    """How many messages are written and not yet read, over all consumers."""
+    return sum(int(row["behind"] or 0) for row in backlog)

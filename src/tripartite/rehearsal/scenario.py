@@ -1,0 +1,298 @@
+"""A story planned from a seed: suppliers, orders, receipts, invoices, and for every document the outcome it must have.
+
+Pure: the same seed and number give the same story to the byte. A known share goes wrong on purpose; each kind of
+trouble is named, and so is what Tripartite must make of it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+from stdnum.iso7064 import mod_11_10
+
+Trouble = Literal[
+    "clean",
+    "late_receipt",
+    "over_billed",
+    "price",
+    "tax",
+    "twin",
+    "repeat",
+    "unknown_order",
+    "late_order",
+    "credit",
+    "foreign_currency",
+    "unreadable",
+]
+Channel = Literal["capture", "ubl"]
+
+# Share of each kind in a thousand documents, and what must come of it: state, and the reason that must stand on it.
+SHARES: Mapping[Trouble, int] = {
+    "clean": 620,
+    "late_receipt": 80,
+    "over_billed": 50,
+    "price": 50,
+    "tax": 40,
+    "twin": 40,
+    "repeat": 20,
+    "unknown_order": 40,
+    "late_order": 20,
+    "credit": 20,
+    "foreign_currency": 10,
+    "unreadable": 10,
+}
+OUTCOME: Mapping[Trouble, tuple[str, str]] = {
+    "clean": ("posted", ""),
+    "late_receipt": ("posted", ""),
+    "over_billed": ("held", "match.quantity_over_received"),
+    "price": ("held", "match.price_over_limit"),
+    "tax": ("held", "tax.amount_over"),
+    "twin": ("held", "duplicate.probable"),
+    "repeat": ("refused", "duplicate.exact"),
+    "unknown_order": ("held", "reference.order_unknown"),
+    "late_order": ("posted", ""),
+    "credit": ("posted", ""),
+    "foreign_currency": ("held", "currency.mismatch"),
+    "unreadable": ("rejected", "intake.malformed"),
+}
+SECOND_WAVE: frozenset[Trouble] = frozenset({"twin", "repeat", "credit"})
+_CENT = Decimal("0.01")
+
+
+class Company(msgspec.Struct, frozen=True):
+    code: str
+    name: str
+    country: str
+    currency: str
+    tax_code: str
+    tax_rate: Decimal
+    vat_id: str
+
+
+COMPANIES = (
+    Company("DE01", "Norddal GmbH", "DE", "EUR", "V19", Decimal(19), "DE812345673"),
+    Company("PL02", "Norddal Polska Sp. z o.o.", "PL", "PLN", "P23", Decimal(23), "PL5260250274"),
+)
+
+
+class SupplierPlan(msgspec.Struct, frozen=True):
+    number: str
+    name: str
+    country: str
+    vat_id: str
+    prefix: str
+    company: str
+
+
+class LinePlan(msgspec.Struct, frozen=True):
+    """One line, of the order and as billed. Prices net, in the order's currency."""
+
+    line: int
+    item: str
+    description: str
+    quantity: Decimal
+    price: Decimal
+    received: Decimal
+    late: Decimal
+    billed: Decimal
+    billed_price: Decimal
+
+    @property
+    def amount(self) -> Decimal:
+        return (self.billed * self.billed_price).quantize(_CENT)
+
+
+class DocumentPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """One invoice with the order and receipts behind it, and what must become of it."""
+
+    index: int
+    trouble: Trouble
+    channel: Channel
+    company: str
+    supplier: SupplierPlan
+    order: str
+    order_known: bool
+    number: str
+    issued_on: date
+    currency: str
+    lines: tuple[LinePlan, ...]
+    net: Decimal
+    tax: Decimal
+    gross: Decimal
+    original: str = ""
+
+    @property
+    def document_id(self) -> str:
+        """The channel's own id."""
+        return f"doc-{self.index:06d}"
+
+    @property
+    def expected(self) -> tuple[str, str]:
+        return OUTCOME[self.trouble]
+
+
+class Story(msgspec.Struct, frozen=True):
+    seed: int
+    suppliers: tuple[SupplierPlan, ...]
+    documents: tuple[DocumentPlan, ...]
+
+
+_FIRST = (
+    *("Aurum", "Kestrel", "Meridian", "Borealis", "Cobalt", "Delta", "Ember", "Fjord", "Granit", "Helix", "Iris"),
+    *("Juno", "Krone", "Linden", "Morava", "Nordal", "Orion", "Polder", "Quarz", "Rhein"),
+)
+_LAST = ("Bearings", "Hydraulics", "Freight", "Tools", "Coatings", "Plastics", "Fasteners", "Electric", "Packaging")
+_ITEMS = (
+    *("Ball bearing", "Spherical roller", "Shaft seal kit", "Hydraulic hose", "Pressure valve", "Cable gland"),
+    *("Hex bolt M12", "Primer 5 l", "Stretch film", "Contactor 24 V", "Grinding disc", "Coupling"),
+)
+
+
+def plan(seed: int, count: int, today: date, *, first: int = 1) -> Story:
+    """A story of `count` documents, numbered from `first`, issued in the two weeks before `today`."""
+    chance = random.Random(f"story/{seed}/{count}")
+    suppliers = _suppliers(chance, max(6, min(60, count // 10)))
+    troubles = _troubles(chance, count)
+    documents: list[DocumentPlan] = []
+    originals: list[DocumentPlan] = []
+    for index, trouble in enumerate(troubles, first):
+        issued = today - timedelta(days=chance.randint(1, 14))
+        channel: Channel = "ubl" if chance.random() < 0.4 or trouble == "unreadable" else "capture"
+        if trouble in SECOND_WAVE and originals:
+            # Twins, repeats and credits speak of an earlier clean invoice, each of one of its own.
+            document = _after(originals.pop(0), index, trouble, channel)
+        else:
+            document = _document(chance, index, trouble, channel, chance.choice(suppliers), issued)
+        if trouble == "clean":
+            originals.append(document)
+        documents.append(document)
+    return Story(seed, suppliers, tuple(documents))
+
+
+def _troubles(chance: random.Random, count: int) -> list[Trouble]:
+    """So many of each kind as its share says, by largest remainder; what comes second stands at the end."""
+    exact = {kind: share * count / 1000 for kind, share in SHARES.items()}
+    numbers = {kind: int(value) for kind, value in exact.items()}
+    missing = count - sum(numbers.values())
+    for kind in sorted(exact, key=lambda kind: (numbers[kind] - exact[kind], kind))[:missing]:
+        numbers[kind] += 1
+    first: list[Trouble] = [kind for kind in SHARES if kind not in SECOND_WAVE for _ in range(numbers[kind])]
+    second: list[Trouble] = [kind for kind in SHARES if kind in SECOND_WAVE for _ in range(numbers[kind])]
+    chance.shuffle(first)
+    chance.shuffle(second)
+    return first + second
+
+
+def _suppliers(chance: random.Random, count: int) -> tuple[SupplierPlan, ...]:
+    made = []
+    for number in range(count):
+        company = COMPANIES[0] if number % 3 != 2 else COMPANIES[1]
+        name = f"{_FIRST[number % len(_FIRST)]} {_LAST[(number * 7 + number // len(_FIRST)) % len(_LAST)]}"
+        vat = _vat_id(company.country, 10000000 + 7919 * (number + 1))
+        prefix = f"{name[:2].upper()}{chr(65 + number // 26)}{chr(65 + number % 26)}"
+        made.append(SupplierPlan(str(10300001 + number), name, company.country, vat, prefix, company.code))
+    chance.shuffle(made)
+    return tuple(made)
+
+
+def _vat_id(country: str, number: int) -> str:
+    """A VAT number whose check digit holds: ISO 7064 mod 11,10 in Germany, the weighted sum of the NIP in Poland."""
+    if country == "DE":
+        digits = str(number)
+        return f"DE{digits}{mod_11_10.calc_check_digit(digits)}"
+    weights = (6, 5, 7, 2, 3, 4, 5, 6, 7)
+    digits = str(number * 10)
+    while (total := sum(int(d) * w for d, w in zip(digits, weights, strict=True)) % 11) == 10:
+        digits = str(int(digits) + 1)
+    return f"PL{digits}{total}"
+
+
+def _document(
+    chance: random.Random, index: int, trouble: Trouble, channel: Channel, supplier: SupplierPlan, issued: date
+) -> DocumentPlan:
+    company = next(each for each in COMPANIES if each.code == supplier.company)
+    lines = []
+    wrong = 0
+    count = chance.randint(1, 5)
+    if trouble in ("late_receipt", "over_billed", "price"):
+        wrong = chance.randint(1, count)
+    for place in range(1, count + 1):
+        quantity = Decimal(chance.randint(10, 60))
+        # Unequal prices keep two honest invoices of one supplier from having the same total by chance.
+        price = (Decimal(chance.randint(200, 9000)) + Decimal(index % 97)).scaleb(-2)
+        received, late, billed, billed_price = quantity, Decimal(0), quantity, price
+        if place == wrong and trouble == "late_receipt":
+            received = Decimal(int(quantity * 6 / 10))
+            late = quantity - received
+        elif place == wrong and trouble == "over_billed":
+            received = quantity - Decimal(chance.randint(3, 9))
+        elif place == wrong and trouble == "price":
+            billed_price = (price * Decimal("1.12")).quantize(_CENT) + Decimal("1.00")
+        item = _ITEMS[(index + place) % len(_ITEMS)]
+        lines.append(
+            LinePlan(
+                place * 10,
+                f"MAT-{(index + place) % len(_ITEMS):03d}",
+                item,
+                quantity,
+                price,
+                received,
+                late,
+                billed,
+                billed_price,
+            )
+        )
+    net = sum((line.amount for line in lines), Decimal(0))
+    rate = company.tax_rate if trouble != "tax" else company.tax_rate + Decimal(2)
+    tax = (net * rate / 100).quantize(_CENT)
+    return DocumentPlan(
+        index=index,
+        trouble=trouble,
+        channel=channel,
+        company=company.code,
+        supplier=supplier,
+        order=f"45{index:08d}",
+        order_known=trouble != "unknown_order",
+        number=f"{supplier.prefix}{index:07d}",
+        issued_on=issued,
+        currency="USD" if trouble == "foreign_currency" else company.currency,
+        lines=tuple(lines),
+        net=net,
+        tax=tax,
+        gross=net + tax,
+    )
+
+
+def _after(original: DocumentPlan, index: int, trouble: Trouble, channel: Channel) -> DocumentPlan:
+    """A twin in disguise, a repeat, or a credit of a tenth, of an earlier clean invoice."""
+    if trouble == "credit":
+        first = original.lines[0]
+        back = Decimal(max(1, int(first.quantity / 10)))
+        line = msgspec.structs.replace(first, billed=back, received=first.received)
+        company = next(each for each in COMPANIES if each.code == original.company)
+        tax = (line.amount * company.tax_rate / 100).quantize(_CENT)
+        return msgspec.structs.replace(
+            original,
+            index=index,
+            trouble=trouble,
+            channel=channel,
+            number=f"{original.supplier.prefix}C{index:06d}",
+            lines=(line,),
+            net=line.amount,
+            tax=tax,
+            gross=line.amount + tax,
+            original=original.number,
+        )
+    number = original.number
+    if trouble == "twin":
+        place = number.rindex("0", 0, len(number)) if "0" in number[-7:] else len(number) - 1
+        number = number[:place] + "O" + number[place + 1 :] if number[place] == "0" else number + "A"
+    else:
+        # The same number by the other channel, so that its bytes differ.
+        channel = "ubl" if original.channel == "capture" else "capture"
+    return msgspec.structs.replace(original, index=index, trouble=trouble, channel=channel, number=number)

@@ -1,0 +1,443 @@
+"""Properties the matching engine owns: whatever the documents, these hold.
+
+Worlds are small and nasty on purpose: few items, few prices, part bills, credits, returns, missing references.
+"""
+
+from datetime import date, timedelta
+from fractions import Fraction
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tripartite.core.matching.casefile import Case
+from tripartite.core.matching.evidence import Book
+from tripartite.core.matching.result import MatchResult
+
+DAY = date(2026, 3, 2)
+SETTINGS = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+prices = st.sampled_from(["1.00", "5.00", "9.00", "10.00", "10.10", "0.05", "0"])
+bounds = st.sampled_from(["exact", "ignore", "0", "2", "10"])
+
+
+def decimal(value: Fraction, digits: int = 2) -> str:
+    scaled = round(value * 10**digits)
+    sign = "-" if scaled < 0 else ""
+    text = f"{abs(scaled):0{digits + 1}d}"
+    return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else f"{sign}{text}"
+
+
+class Dice:
+    """Draws that are mostly plain in a calm world and anything goes in a wild one."""
+
+    def __init__(self, draw: st.DrawFn, calm: bool) -> None:
+        self.draw = draw
+        self.calm = calm
+
+    def pick(self, plain: Any, *others: Any) -> Any:
+        if self.calm and self.draw(st.integers(0, 15)):
+            return plain
+        return self.draw(st.sampled_from([plain, *others]))
+
+    def rarely(self) -> bool:
+        return self.draw(st.integers(0, 63 if self.calm else 7)) == 0
+
+
+def order_line(dice: Dice, number: int) -> dict[str, Any]:
+    line: dict[str, Any] = {
+        "line": number,
+        "item": dice.draw(st.sampled_from(["A", "B"])),
+        "quantity": dice.pick("40", "1", "2", "5", "2.5"),
+        "unit": dice.pick("EA", "BX"),
+        "price": dice.draw(prices),
+        "match": dice.pick("three_way", "three_way", "two_way", "four_way", "service", "ers"),
+        "basis": dice.pick("order", "receipt"),
+        "over_percent": dice.pick("0", "10", "unlimited"),
+    }
+    codes = dice.pick(["V19"], [], ["V7"])
+    if codes:
+        line["tax_codes"] = codes
+    if dice.rarely():
+        line["price_date"] = dice.draw(st.sampled_from(["order", "invoice", "receipt"]))
+        line["price_version"] = [
+            {"valid_from": DAY, "price": line["price"]},
+            {"valid_from": DAY + timedelta(days=4), "price": dice.draw(prices)},
+        ]
+    if dice.rarely():
+        line["scale_mode"] = dice.draw(st.sampled_from(["graduated", "by_ordered"]))
+        line["scale"] = [{"from": "0", "price": line["price"]}, {"from": "5", "price": dice.draw(prices)}]
+    return line
+
+
+def receipts_of(dice: Dice, order: dict[str, Any], first: int) -> list[dict[str, Any]]:
+    receipts: list[dict[str, Any]] = []
+    for line in order["line"]:
+        for _ in range(dice.pick(1, 0, 2)):
+            one = {
+                "order": order["number"],
+                "order_line": line["line"],
+                "quantity": dice.pick(line["quantity"], "1", "5"),
+                "accepted": line["quantity"],
+            }
+            kind = dice.pick("receipt", "receipt", "return", "reversal")
+            if line["match"] == "service" and kind == "receipt":
+                kind = "service_entry"
+            day = DAY + timedelta(days=dice.draw(st.integers(1, 6)))
+            receipts.append({"number": f"GR{first + len(receipts)}", "kind": kind, "date": day, "line": [one]})
+    return receipts
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> dict[str, Any]:
+    """A case as a parsed table, without expectations; two of three worlds are calm."""
+    dice = Dice(draw, calm=draw(st.integers(0, 2)) > 0)
+    orders = []
+    receipts: list[dict[str, Any]] = []
+    for number in range(draw(st.integers(1, 2))):
+        lines = [order_line(dice, place + 1) for place in range(draw(st.integers(1, 3)))]
+        order = {"number": f"PO{number}", "supplier": "ALDER", "currency": "EUR", "date": DAY, "line": lines}
+        if dice.rarely():
+            order["charge"] = [{"kind": "freight", "amount": draw(st.sampled_from(["10.00", "-5.00"]))}]
+        if dice.rarely():
+            order["status"] = draw(st.sampled_from(["draft", "closed"]))
+        orders.append(order)
+        receipts += receipts_of(dice, order, len(receipts))
+    invoices = [invoice(dice, orders, receipts, number) for number in range(draw(st.integers(1, 5)))]
+    world: dict[str, Any] = {
+        "id": "world",
+        "policy": {
+            "combination": draw(st.sampled_from(["strict", "strict", "lenient"])),
+            "partial_release": draw(st.sampled_from(["no", "lines", "proven"])),
+            "small_difference": draw(st.sampled_from(["exact", "0.05"])),
+            "price": {
+                "upper_percent": draw(bounds),
+                "upper_absolute": draw(bounds),
+                "lower_percent": draw(bounds),
+                "line_upper_absolute": dice.pick("ignore", "exact", "1.00"),
+                "cumulative_upper_absolute": dice.pick("ignore", "exact", "2"),
+            },
+            "quantity": {"upper_percent": draw(bounds), "upper_absolute": draw(bounds)},
+            "document": {"upper_absolute": dice.pick("ignore", "1.00")},
+            "tax": {"ratio_percent": dice.pick("ignore", "10", "19")},
+            "review_amount": dice.pick("ignore", "20.00"),
+        },
+        "order": orders,
+        "invoice": invoices,
+        "tax": [{"code": "V19", "rate": "19"}, {"code": "V7", "rate": "7"}],
+        "conversion": [{"from": "BX", "to": "EA", "numerator": "3", "denominator": "1"}],
+    }
+    if receipts:
+        world["receipt"] = receipts
+    return world
+
+
+def invoice(dice: Dice, orders: list[dict[str, Any]], receipts: list[dict[str, Any]], number: int) -> dict[str, Any]:
+    order = dice.draw(st.sampled_from(orders))
+    kind = dice.pick("invoice", "invoice", "credit", "subsequent_debit", "subsequent_credit")
+    lines = []
+    net = Fraction(0)
+    taxes: dict[str, Fraction] = {}
+    for place in range(dice.draw(st.integers(1, 3))):
+        ordered = dice.draw(st.sampled_from(order["line"]))
+        quantity = dice.draw(st.sampled_from(["1", "2", "5", "12", ordered["quantity"]]))
+        if kind == "invoice" and dice.rarely():
+            quantity = f"-{quantity}"
+        price = ordered["price"] if dice.draw(st.integers(0, 4)) else dice.draw(prices)
+        amount = Fraction(round(Fraction(quantity) * Fraction(price) * 100), 100)
+        line: dict[str, Any] = {"line": place + 1, "item": ordered["item"], "amount": decimal(amount)}
+        if kind in ("invoice", "credit"):
+            line.update({"quantity": quantity, "price": price})
+            if dice.rarely():
+                line["unit"] = dice.draw(st.sampled_from(["EA", "BX", "KGM"]))
+        if dice.pick(True, False):
+            line["order_line"] = ordered["line"]
+        codes = dice.pick(ordered.get("tax_codes", []), [], ["V19"])
+        if codes:
+            line["tax_codes"] = codes
+            taxes[codes[0]] = taxes.get(codes[0], Fraction(0)) + amount
+        if receipts and dice.rarely():
+            line["receipt"] = dice.draw(st.sampled_from(receipts))["number"]
+        net += amount
+        lines.append(line)
+    stated = []
+    for code, base in taxes.items():
+        due = base * (19 if code == "V19" else 7) / 100
+        stated.append({"code": code, "amount": decimal(due + Fraction(dice.pick("0", "0.01", "3")))})
+    tax = sum((Fraction(one["amount"]) for one in stated), Fraction(0))
+    off = dice.pick("0", "0.02", "1.50")
+    table: dict[str, Any] = {
+        "number": dice.pick(f"I-{number}", "I-0A"),
+        "id": f"inv{number}",
+        "kind": kind,
+        "supplier": dice.pick("ALDER", "BIRCH"),
+        "company": "1000",
+        "currency": dice.pick("EUR", "USD"),
+        "date": DAY + timedelta(days=7 + number),
+        "orders": [order["number"]],
+        "net": decimal(net),
+        "tax": decimal(tax),
+        "gross": decimal(net + tax + Fraction(off)),
+        "line": lines,
+    }
+    if stated:
+        table["taxes"] = stated
+    if kind == "invoice" and dice.rarely():
+        table["charge"] = [{"line": 9, "kind": "freight", "amount": "4.00"}]
+        for total in ("net", "gross"):
+            table[total] = decimal(Fraction(table[total]) + 4)
+    if number and kind != "invoice" and dice.pick(True, False):
+        table["original"] = "inv0"
+    if number and kind == "invoice" and dice.rarely():
+        table["replaces"] = "inv0"
+    return table
+
+
+def stated(results: dict[str, MatchResult]) -> dict[str, tuple[object, ...]]:
+    return {name: one.stated() for name, one in results.items()}
+
+
+@settings(SETTINGS, max_examples=400)
+@given(worlds())
+def test_fast_path_and_full_evaluation_give_the_same_bytes(world: dict[str, Any]) -> None:
+    case = Case(world)
+    quick, full = case.play(fast=True), case.play(fast=False)
+    assert stated(quick) == stated(full)
+    for name, one in quick.items():
+        assert one.pairs == full[name].pairs
+        assert one.allocations == full[name].allocations
+        assert one.inputs_digest == full[name].inputs_digest
+
+
+@SETTINGS
+@given(worlds(), st.randoms(use_true_random=False))
+def test_order_of_arrival_of_orders_and_receipts_does_not_change_the_end(world: dict[str, Any], dice: Any) -> None:
+    """S17: invoices keep their own order; what they wait for may come in any."""
+    case = Case(world)
+    usual = case.play()
+    facts = [event for event in case.events if event[0] != "invoice"]
+    invoices = [event for event in case.events if event[0] == "invoice"]
+    dice.shuffle(facts)
+    case.events = facts + invoices
+    other = case.play()
+    assert stated(other) == stated(usual)
+
+
+@SETTINGS
+@given(worlds(), st.randoms(use_true_random=False))
+def test_facts_that_come_between_invoices_end_in_the_same_findings(world: dict[str, Any], dice: Any) -> None:
+    """S17 without the memory of S38: only `approval.changed_after` knows what was decided on the way."""
+    for one in world["invoice"]:
+        one.pop("replaces", None)
+    case = Case(world)
+    usual = case.play()
+    invoices = [event for event in case.events if event[0] == "invoice"]
+    dice.shuffle(case.events)
+    mixed = iter(invoices)
+    case.events = [event if event[0] != "invoice" else next(mixed) for event in case.events]
+    for name, one in case.play().items():
+        findings = [finding for finding in one.findings if finding.code != "approval.changed_after"]
+        assert findings == list(usual[name].findings)
+        if len(findings) == len(one.findings):
+            assert one.stated() == usual[name].stated()
+
+
+@SETTINGS
+@given(worlds())
+def test_a_document_that_comes_twice_counts_once(world: dict[str, Any]) -> None:
+    case = Case(world)
+    once = stated(case.play())
+    case.events = [event for event in case.events for _ in range(2)]
+    assert stated(case.play()) == once
+
+
+@SETTINGS
+@given(worlds())
+def test_allocations_never_exceed_what_came_nor_what_is_billed(world: dict[str, Any]) -> None:
+    """S3, S42: sums on both sides of the allocation table."""
+    case = Case(world)
+    results = case.play()
+    book = Book([order for _, order in case.orders], [receipt for _, receipt in case.receipts])
+    per_receipt: dict[tuple[str, int, str, int], Fraction] = {}
+    for one in results.values():
+        per_line: dict[tuple[int, str, int], Fraction] = {}
+        for part in one.allocations:
+            assert part.quantity > 0
+            key = (part.order_number, part.order_line, part.receipt_number, part.receipt_line)
+            per_receipt[key] = per_receipt.get(key, Fraction(0)) + part.quantity
+            line = (part.invoice_line, part.order_number, part.order_line)
+            per_line[line] = per_line.get(line, Fraction(0)) + part.quantity
+        billed: dict[tuple[int, str, int], Fraction] = {}
+        for pair in one.pairs:
+            line = (pair.invoice_line, pair.order_number, pair.order_line)
+            billed[line] = billed.get(line, Fraction(0)) + pair.billed
+        for line, quantity in per_line.items():
+            assert quantity <= billed[line]
+    for (order, line_number, receipt, receipt_line), quantity in per_receipt.items():
+        ordered = book.line(order, line_number)
+        assert ordered is not None
+        entries = [one for one in ordered.numbers(case_book(case)).entries if one.number == receipt]
+        assert quantity <= sum((one.net for one in entries if one.line == receipt_line), Fraction(0))
+
+
+def case_book(case: Case) -> Book:
+    return Book(
+        [order for _, order in case.orders],
+        [receipt for _, receipt in case.receipts],
+        conversions=case.conversions,
+    )
+
+
+@SETTINGS
+@given(worlds())
+def test_verdicts_and_money_fit_together(world: dict[str, Any]) -> None:
+    for one in Case(world).play().values():
+        codes = {finding.code for finding in one.findings}
+        if one.verdict == "post":
+            assert codes <= {"match.small_difference"}
+            assert one.at_risk_minor == 0
+        elif one.verdict == "reject" and not one.replaced:
+            assert one.payable_minor == 0
+            assert codes & {"duplicate.exact", "match.arithmetic", "duplicate.self_billed"}
+        for finding in one.findings:
+            assert finding.words
+            assert finding.rule
+
+
+def clean(quantity: Fraction, price: Fraction, unit: str = "EA", received: Fraction | None = None) -> dict[str, Any]:
+    """One order line, all of it billed at `price`; 100 ordered at 10.00."""
+    amount = decimal(quantity * price)
+    came = Fraction(100) if received is None else received
+    return {
+        "id": "one",
+        "policy": {"price": {"upper_percent": "2", "lower_percent": "ignore"}},
+        "order": [
+            {
+                "number": "PO",
+                "supplier": "S",
+                "currency": "EUR",
+                "date": DAY,
+                "line": [{"line": 1, "item": "A", "quantity": "100", "price": "10.00"}],
+            }
+        ],
+        "receipt": [
+            {"number": "GR", "date": DAY, "line": [{"order": "PO", "order_line": 1, "quantity": decimal(came)}]}
+        ],
+        "invoice": [
+            {
+                "number": "I",
+                "supplier": "S",
+                "company": "C",
+                "currency": "EUR",
+                "date": DAY,
+                "orders": ["PO"],
+                "net": amount,
+                "tax": "0",
+                "gross": amount,
+                "line": [
+                    {
+                        "line": 1,
+                        "order_line": 1,
+                        "quantity": decimal(quantity),
+                        "price": decimal(price, 4),
+                        "unit": unit,
+                        "amount": amount,
+                    }
+                ],
+            }
+        ],
+    }
+
+
+hundredths = st.integers(1, 20_000).map(lambda number: Fraction(number, 100))
+
+
+@SETTINGS
+@given(hundredths, hundredths, hundredths, hundredths)
+def test_asking_for_more_never_removes_a_hold(
+    quantity: Fraction, price: Fraction, more: Fraction, dearer: Fraction
+) -> None:
+    """Monotonicity, with the pairing fixed; a lower-limit notice is muted by the policy here."""
+    one = Case(clean(quantity, price)).play()["I"]
+    asked_more = Case(clean(quantity + more, price)).play()["I"]
+    asked_dearer = Case(clean(quantity, price + dearer)).play()["I"]
+    if one.verdict == "hold":
+        assert asked_more.verdict == "hold"
+        assert asked_dearer.verdict == "hold"
+
+
+@SETTINGS
+@given(st.integers(1, 150), st.integers(1, 150), st.integers(1, 12))
+def test_billing_in_another_unit_by_exact_ratio_keeps_the_verdict(boxes: int, came: int, ratio: int) -> None:
+    """S13: boxes of `ratio` pieces against pieces."""
+    pieces = Case(clean(Fraction(boxes * ratio), Fraction(10), received=Fraction(came * ratio))).play()["I"]
+    table = clean(Fraction(boxes), Fraction(10 * ratio), "BX", received=Fraction(came * ratio))
+    table["conversion"] = [{"from": "BX", "to": "EA", "numerator": str(ratio), "denominator": "1"}]
+    boxed = Case(table).play()["I"]
+    assert (pieces.verdict, pieces.at_risk_minor) == (boxed.verdict, boxed.at_risk_minor)
+    assert [(f.code, f.variance) for f in pieces.findings] == [(f.code, f.variance) for f in boxed.findings]
+
+
+@SETTINGS
+@given(st.integers(2, 120), st.integers(1, 119), st.sampled_from(["10.00", "10.40"]))
+def test_splitting_a_line_keeps_verdict_and_money(quantity: int, first: int, price: str) -> None:
+    """S3: one line of n, or two lines of n together."""
+    first = min(first, quantity - 1)
+    whole = clean(Fraction(quantity), Fraction(price))
+    split = clean(Fraction(quantity), Fraction(price))
+    line = split["invoice"][0]["line"][0]
+    split["invoice"][0]["line"] = [
+        {**line, "line": place, "quantity": str(part), "amount": decimal(part * Fraction(price))}
+        for place, part in ((1, first), (2, quantity - first))
+    ]
+    one, two = Case(whole).play()["I"], Case(split).play()["I"]
+    assert one.verdict == two.verdict
+    assert one.at_risk_minor == two.at_risk_minor
+
+
+@SETTINGS
+@given(hundredths, st.integers(1, 99), st.integers(0, 3))
+def test_one_bad_line_says_nothing_about_the_other(price: Fraction, quantity: int, kind: int) -> None:
+    """S7, locality: the findings of line 2 do not depend on line 1."""
+    table = clean(Fraction(quantity), Fraction(10))
+    order_line = table["order"][0]["line"][0]
+    table["order"][0]["line"] = [order_line, {**order_line, "line": 2, "item": "B"}]
+    table["receipt"][0]["line"].append({"order": "PO", "order_line": 2, "quantity": str(50)})
+    invoice = table["invoice"][0]
+    second = {**invoice["line"][0], "line": 2, "order_line": 2}
+    amount = decimal(quantity * price)
+    first = {**invoice["line"][0], "price": decimal(price), "amount": amount}
+    if kind == 1:
+        first["order_line"] = 7
+    if kind == 2:
+        first["unit"] = "KGM"
+    invoice["line"] = [first, second]
+    invoice["net"] = invoice["gross"] = decimal(Fraction(amount) + quantity * 10)
+    result = Case(table).play()["I"]
+    over = max(0, quantity - 50)
+    of_second = [(f.code, f.variance) for f in result.findings if f.line == 2]
+    if over:
+        assert [(code, str(variance)) for code, variance in of_second] == [
+            ("match.quantity_over_received", f"{over * 10}.00")
+        ]
+    else:
+        assert of_second == []
+
+
+@SETTINGS
+@given(st.integers(1, 10**9), st.integers(1, 10**6), st.integers(1, 1000))
+def test_a_price_per_many_units_is_never_rounded(quantity: int, price: int, per: int) -> None:
+    """S12: a bill of exactly quantity x price / per posts, whatever the digits."""
+    exact = Fraction(quantity * price, per * 100)
+    table = clean(Fraction(1), Fraction(1))
+    table["order"][0]["line"][0].update(
+        {"quantity": str(quantity), "price": decimal(Fraction(price, 100)), "price_per": str(per)}
+    )
+    table["receipt"][0]["line"][0]["quantity"] = str(quantity)
+    invoice = table["invoice"][0]
+    amount = decimal(exact)
+    invoice["net"] = invoice["gross"] = amount
+    invoice["line"][0].update(
+        {"quantity": str(quantity), "price": decimal(Fraction(price, 100)), "price_per": str(per), "amount": amount}
+    )
+    assert Case(table).play()["I"].verdict == "post"
