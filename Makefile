@@ -46,7 +46,8 @@ bench: setup ## the performance figures, each beside its physical limit measured
 	$(BIN)/tripartite bench
 
 drills: setup ## a whole story with faults and lost answers, judged by its invariants: INVOICES=200 SEED=7
-	$(BIN)/tripartite demo --headless --invoices $(INVOICES) --seed $(SEED) --json drill-$(SEED).json
+	@mkdir -p build
+	$(BIN)/tripartite demo --headless --invoices $(INVOICES) --seed $(SEED) --json build/drill-$(SEED).json
 
 test-real: setup ## only what reads documents that others made; none of it may be skipped
 	PYTHONPATH=$(CURDIR)/tests $(PYTEST) -p house.sample_guard -m samples
@@ -55,6 +56,6 @@ lock: setup ## resolves the dependencies anew and writes their hashes to require
 	$(BIN)/python scripts/lock.py
 
 clean: ## removes what these commands made: .venv, assets, caches; never an estate or its data
-	rm -rf .venv node_modules src/tripartite/components/console/assets/vendor build dist drill-*.json
+	rm -rf .venv node_modules src/tripartite/components/console/assets/vendor build dist
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -182,7 +182,7 @@ def audit_export(out: Path, *, correlation: tuple[str, ...] = (), object_id: tup
     settings = load_settings()
     urls, server = open_database(settings)
     try:
-        return audit_command.export(urls.owner, out, correlation=correlation, objects=object_id)
+        return audit_command.export(urls.owner, out=out, correlation=correlation, object_id=object_id)
     finally:
         if server is not None:
             server.stop()

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from tripartite.core.codec import encode, plain
-from tripartite.core.matching.casefile import Case, CaseInvalid
+from tripartite.core.matching.casefile import Case
+from tripartite.core.matching.casetable import CaseInvalid
 from tripartite.core.matching.policy import BASE_POLICY
 from tripartite.core.matching.result import MatchResult
 from tripartite.core.matching.score import NO_ANSWER, Answer, Score, Scored, score_one, total

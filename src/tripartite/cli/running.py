@@ -45,8 +45,8 @@ def load(path: Path) -> tuple[Estate, Pack]:
     except (OSError, ValueError) as error:
         raise NotReady(f"{path}: {error}. `tripartite init` writes an estate to begin with.") from None
     if not isinstance(estate, Estate) or not isinstance(pack, Pack):
-        wrong = estate if isinstance(estate, list) else pack
-        raise NotReady("\n".join(str(entry) for entry in wrong or ()))
+        wrong = [entry for part in (estate, pack) if isinstance(part, list) for entry in part]
+        raise NotReady("\n".join(str(entry) for entry in wrong))
     trouble = [
         f"{found.key}: {found.words}"
         for found in check_estate(estate, known_kinds(), text)

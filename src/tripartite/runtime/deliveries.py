@@ -18,7 +18,7 @@ import asyncio
 import hashlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -51,6 +51,7 @@ OUTCOMES = "delivery.outcomes"  # the topic on which outcomes are told
 MOST_ATTEMPTS = 8  # then dead letter
 MOST_PROBES = 40
 PROBE_FIRST_SECONDS = 0.5
+KEY_SKEW_SECONDS = 60.0  # a vendor's clock may differ from ours by this much
 CIRCUIT_AFTER = 5  # consecutive failures of whole calls
 CIRCUIT_SECONDS = 5.0
 _LOCK_CLASS = 7461  # advisory locks of living workers: (class, worker number)
@@ -156,12 +157,25 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Timing(msgspec.Struct, frozen=True):
-    """How patient to be with one connection, in seconds."""
+    """How patient to be with one connection, in seconds. `key_window`: how long the vendor surely remembers our key, so
+    that sending again under it is safe without waiting (0: it knows no keys).
+    """
 
     commit_latency: float
     read_lag: float
+    key_window: float = 0.0
     retry_first: float = 1.0
     retry_most: float = 300.0
+
+
+def timing_of(manifest: Manifest, settings: Mapping[str, str]) -> Timing:
+    """A connection's patience: the manifest's, unless its settings say otherwise."""
+    window = manifest.idempotency.window_seconds if manifest.idempotency.kind == "key" else 0
+    return Timing(
+        float(settings.get("commit_latency_seconds", manifest.max_commit_latency_seconds)),
+        float(settings.get("read_lag_seconds", manifest.read_lag_seconds)),
+        float(window),
+    )
 
 
 def after_send(answer: object, claimed: Claimed, timing: Timing, jitter: float) -> Outcome:
@@ -203,7 +217,8 @@ def after_probe(answer: object, claimed: Claimed, timing: Timing, jitter: float,
             assert claimed.sent_at is not None
             quiet = (now - claimed.sent_at).total_seconds()
             patience = timing.commit_latency + timing.read_lag
-            if quiet < patience:
+            known = (now - (claimed.first_sent_at or claimed.sent_at)).total_seconds()
+            if quiet < patience and known >= timing.key_window - KEY_SKEW_SECONDS:
                 later = min(wait, patience - quiet + 0.01)
                 return Outcome("unknown", later, reason_code="posting.outcome_unknown", detail="not seen there yet")
             if claimed.attempts >= MOST_ATTEMPTS:
@@ -261,7 +276,7 @@ class Deliverer:
     ) -> None:
         self._db, self.name, self._manifest, self._client = db, connection_name, manifest, client
         self._worker, self._clock, self._chance, self._telemetry = worker, clock, chance, telemetry
-        self._timing = timing or Timing(manifest.max_commit_latency_seconds, manifest.read_lag_seconds)
+        self._timing = timing or timing_of(manifest, {})
         self._limiter = Limiter(rate or manifest.rate_per_second, manifest.burst, clock)
         self._failures = 0
         self._open_until: datetime | None = None

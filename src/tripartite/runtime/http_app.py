@@ -229,7 +229,7 @@ def build_app(
         ),
         compression_config=CompressionConfig(backend="gzip", minimum_size=1024) if compress else None,
         request_max_body_size=None,
-        type_encoders={Amount: str for Amount in codec._NUMBERS},
+        type_encoders=dict.fromkeys(codec._NUMBERS, str),
         state=State(),
         **further,
     )

@@ -89,5 +89,6 @@ def _cron(every_seconds: int) -> str:
         assert 60 % every_seconds == 0, "a period below a minute divides it"
         return f"* * * * * */{every_seconds}"
     minutes = every_seconds // 60
-    assert every_seconds % 60 == 0 and 60 % minutes == 0, "a period above a minute divides an hour"
+    assert every_seconds % 60 == 0, "a period above a minute is of whole minutes"
+    assert 60 % minutes == 0, "and divides an hour"
     return f"*/{minutes} * * * *"

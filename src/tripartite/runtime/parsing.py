@@ -64,6 +64,7 @@ class ParsedHead(msgspec.Struct, frozen=True, omit_defaults=True):
     order_numbers: tuple[str, ...] = ()
     lines: int = 0
     dropped: tuple[str, ...] = ()
+    format: str = ""  # of the document: ubl.invoice, cii.invoice, ...
 
 
 class Parsed(msgspec.Struct, frozen=True):
@@ -90,6 +91,7 @@ class _Answered(msgspec.Struct, frozen=True, omit_defaults=True):
     reason_code: str = ""
     pointer: str = ""
     detail: str = ""
+    format: str = ""
 
 
 class _Batch(msgspec.Struct, frozen=True):
@@ -139,6 +141,7 @@ def head_of(result: ReadResult) -> ParsedHead:
             order_numbers=value.order_numbers,
             lines=len(value.lines),
             dropped=result.dropped,
+            format=result.format,
         )
     if isinstance(value, Order):
         return ParsedHead(
@@ -153,6 +156,7 @@ def head_of(result: ReadResult) -> ParsedHead:
             order_numbers=(value.number,),
             lines=len(value.lines),
             dropped=result.dropped,
+            format=result.format,
         )
     if isinstance(value, Receipt):
         return ParsedHead(
@@ -165,8 +169,9 @@ def head_of(result: ReadResult) -> ParsedHead:
             order_numbers=tuple(dict.fromkeys(line.order_number for line in value.lines if line.order_number)),
             lines=len(value.lines),
             dropped=result.dropped,
+            format=result.format,
         )
-    return ParsedHead(kind=result.kind, number=value.number, dropped=result.dropped)
+    return ParsedHead(kind=result.kind, number=value.number, dropped=result.dropped, format=result.format)
 
 
 def parse_one(readers: Mapping[str, Reader], format_: str, raw: Raw) -> Parsed | Unreadable:
@@ -217,7 +222,8 @@ def serve(readers: Mapping[str, Reader], memory_bytes: int = 0) -> None:
                 answers.append(_Answered(head=answer.head, length=len(answer.payload)))
                 payloads.append(answer.payload)
             else:
-                answers.append(_Answered(reason_code=answer.reason_code, pointer=answer.pointer, detail=answer.detail))
+                told = (answer.reason_code, answer.pointer, answer.detail, answer.format)
+                answers.append(_Answered(None, 0, *told))
         reply = _json.encode(answers)
         outgoing.write(_LENGTH.pack(len(reply)))
         outgoing.write(reply)
@@ -333,7 +339,7 @@ class _Worker:
 
 async def _taken(answer: _Answered, stream: asyncio.StreamReader) -> Parsed | Unreadable:
     if answer.head is None:
-        return Unreadable(answer.reason_code or "intake.malformed", answer.pointer, answer.detail)
+        return Unreadable(answer.reason_code or "intake.malformed", answer.pointer, answer.detail, answer.format)
     return Parsed(answer.head, await stream.readexactly(answer.length))
 
 

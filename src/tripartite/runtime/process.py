@@ -26,7 +26,7 @@ from tripartite.runtime.bus import Hints, run_consumer
 from tripartite.runtime.clock import Clock, TimeOrderedIds, system_random
 from tripartite.runtime.component import Component, Parser, Ports, Schedule
 from tripartite.runtime.db import Database, MigrationSet, migrate
-from tripartite.runtime.deliveries import Deliverer, Timing, hold_worker_lock
+from tripartite.runtime.deliveries import Deliverer, hold_worker_lock, timing_of
 from tripartite.runtime.http import OutboundHttp, OutboundRules
 from tripartite.runtime.http_app import Authenticator, build_app
 from tripartite.runtime.postgres import OWNER, WORKER, EmbeddedPostgres
@@ -182,10 +182,7 @@ class Process:
         manifest = self.connectors.manifest(configured.kind)
         if not manifest.writes:
             return
-        timing = Timing(
-            float(configured.settings.get("commit_latency_seconds", manifest.max_commit_latency_seconds)),
-            float(configured.settings.get("read_lag_seconds", manifest.read_lag_seconds)),
-        )
+        timing = timing_of(manifest, configured.settings)
         rate = float(configured.settings.get("rate_per_second", manifest.rate_per_second))
         for _ in range(self._lanes):
             deliverer = Deliverer(

@@ -94,11 +94,15 @@ class Raw(msgspec.Struct, frozen=True):
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """What a reader answers when the bytes are not what they should be: a code, the place, a sentence."""
+    """What a reader answers when the bytes are not what they should be: a code, the place, a sentence.
+
+    `format` says what the document was taken for, where that much was found out.
+    """
 
     reason_code: str
     pointer: str
     detail: str
+    format: str = ""
 
 
 class Unwritable(Exception):
@@ -115,11 +119,15 @@ Canonical = Supplier | Requisition | Order | Receipt | Invoice
 
 
 class ReadResult(msgspec.Struct, frozen=True):
-    """A document read: the canonical object, and by name every field that was dropped on purpose."""
+    """A document read: the canonical object, and by name every field that was dropped on purpose.
+
+    `format` is the name of the document's own format (`ubl.invoice`), where its kind does not say it already.
+    """
 
     kind: ObjectKind
     value: Canonical
     dropped: tuple[str, ...] = ()
+    format: str = ""
 
 
 Read = ReadResult | Unreadable

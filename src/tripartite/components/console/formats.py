@@ -14,10 +14,10 @@ from fractions import Fraction
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
-from babel import Locale, UnknownLocaleError
+from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_decimal
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from tripartite.core.money import minor_digits
 
@@ -28,6 +28,7 @@ _CONTROLS = re.compile(
     "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]"
 )
 _MOST_DECIMALS = 12
+Day = date  # `Formats.date` shows one
 
 
 def visible(text: str) -> str:
@@ -116,19 +117,19 @@ class Formats(msgspec.Struct, frozen=True):
 
     # Dates and instants
 
-    def date(self, value: str | date | None) -> str:
+    def date(self, value: str | Day | None) -> str:
         """A business date: `16 Nov 2026`."""
         found = day(value)
         return "" if found is None else f"{found.day}{SPACE}{format_date(found, 'LLL yyyy', locale='en')}"
 
-    def short_date(self, value: str | date | None) -> str:
+    def short_date(self, value: str | Day | None) -> str:
         """The same without the year, where the year is this one."""
         found = day(value)
         if found is None or found.year != self.now.year:
             return self.date(found)
         return f"{found.day}{SPACE}{format_date(found, 'LLL', locale='en')}"
 
-    def date_of(self, value: str | datetime | None) -> date | None:
+    def date_of(self, value: str | datetime | None) -> Day | None:
         """The day of an instant in the reader's zone."""
         found = instant(value)
         return None if found is None else found.astimezone(ZoneInfo(self.zone)).date()
@@ -167,7 +168,7 @@ class Formats(msgspec.Struct, frozen=True):
                 return f"in {count}" if seconds > 0 else f"{count} ago"
         return "now"
 
-    def days_until(self, value: str | date | None) -> str:
+    def days_until(self, value: str | Day | None) -> str:
         """How far a business date is from today, in days: `in 7 d`, `today`, `3 d ago`."""
         found = day(value)
         if found is None:
@@ -261,17 +262,3 @@ def _indented_xml(text: str) -> str:
         opens = line.startswith("<") and not line.startswith(("</", "<?", "<!")) and not line.endswith("/>")
         depth += opens and not re.search(r"</[^>]+>\s*$", line)
     return "\n".join(out)
-
-
-def escaped(text: str) -> Markup:
-    """Text for HTML, with hidden characters written out."""
-    return escape(visible(text))
-
-
-def known_locale(name: str) -> bool:
-    """Whether the digits of this locale are known here."""
-    try:
-        Locale.parse(name)
-    except (UnknownLocaleError, ValueError):
-        return False
-    return name in LOCALES

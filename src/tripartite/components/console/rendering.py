@@ -16,7 +16,7 @@ from litestar import Response
 from markupsafe import Markup
 
 from tripartite.components.console import assets, words
-from tripartite.components.console.formats import visible
+from tripartite.components.console.formats import indented, visible
 
 CONTENT_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -52,7 +52,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(asset=assets.load().url, words=words, marks=words)
+    made.globals.update(asset=assets.load().url, indented=indented, marks=words)
     return made
 
 

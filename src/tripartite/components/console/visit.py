@@ -153,10 +153,14 @@ async def for_reader(
     if visit is None:
         return _to_login(request, as_json=as_json)
     if visit.must_choose_password:
-        return _turned_away("Choose a password first.", as_json) or see_other("/login/password")
+        if as_json:
+            raise Problem("access.not_permitted", 403, "Choose a password first.")
+        return see_other("/login/password")
     if not visit.principal.may(PERMISSION):
         words = f"{visit.account} may not read the console; it takes the permission {PERMISSION!r}."
-        return _turned_away(words, as_json) or _error(request, ports, visit, Answer(403, words=words))
+        if as_json:
+            raise Problem("access.not_permitted", 403, words)
+        return _error(request, ports, visit, Answer(403, words=words))
     try:
         return await work(visit)
     except Unavailable as unavailable:
@@ -181,11 +185,6 @@ def _to_login(request: Web, *, as_json: bool) -> Response[Any]:
         # A fragment of a page must not hold the sign-in page: the whole window goes there.
         return html("", headers={"hx-redirect": address})
     return see_other(address)
-
-
-def _turned_away(words: str, as_json: bool) -> None:
-    if as_json:
-        raise Problem("access.not_permitted", 403, words)
 
 
 def _error(request: Web, ports: Ports, visit: Visit, answer: Answer) -> Response[str]:
@@ -232,12 +231,18 @@ def check_form(request: Web, visit: Visit, form: Mapping[str, str]) -> None:
 def session_cookie(request: Web, ports: Ports, session: str) -> Cookie:
     """The cookie of a session: not readable by scripts, not sent along from other sites."""
     secure = request.url.scheme == "https" or ports.estate.environment == "production"
-    return Cookie(SESSION_COOKIE, session, httponly=True, samesite="lax", secure=secure, path="/")
+    return Cookie(SESSION_COOKIE, value=session, httponly=True, samesite="lax", secure=secure, path="/")
 
 
 def setting_cookie(request: Web, ports: Ports, name: str, value: str) -> Cookie:
     """How a reader likes to read; nothing secret."""
     secure = request.url.scheme == "https" or ports.estate.environment == "production"
     return Cookie(
-        SETTINGS[name], value, httponly=True, samesite="lax", secure=secure, path="/", max_age=SETTINGS_LIFE_SECONDS
+        SETTINGS[name],
+        value=value,
+        httponly=True,
+        samesite="lax",
+        secure=secure,
+        path="/",
+        max_age=SETTINGS_LIFE_SECONDS,
     )

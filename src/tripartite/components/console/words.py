@@ -113,7 +113,7 @@ def response(code: str) -> str:
 
 def owner(role: str) -> str:
     """A role in words: `the buyer`."""
-    return OWNER_NAMES.get(role, role.replace("_", " ") if role else "nobody")  # type: ignore[call-overload]
+    return OWNER_NAMES.get(role, role.replace("_", " ") if role else "nobody")
 
 
 def fact(name: str) -> str:

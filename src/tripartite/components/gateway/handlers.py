@@ -31,6 +31,7 @@ from tripartite.core.events import (
     SupplierArrived,
     SupplierRecorded,
 )
+from tripartite.core.exceptions import refusals
 from tripartite.core.findings import Finding
 from tripartite.core.ids import correlation_of, stable_id
 from tripartite.core.mapping.documents import map_invoice, map_order, map_receipt
@@ -77,8 +78,8 @@ class Gateway:
             configured = self._ports.estate.connection(each.connection)
             if configured is None:
                 results[place] = Unreadable("integration.mapping_missing", "", f"no connection {each.connection!r}")
-            elif configured.kind == "documents":
-                untrusted.append(place)
+            elif configured.kind == "documents" or not each.kind:
+                untrusted.append(place)  # handed over as it is: its own format says what it is
             else:
                 results[place] = _read_vendor(configured, each.kind, raw)
         if untrusted:
@@ -90,7 +91,7 @@ class Gateway:
                 else:
                     head = answer.head
                     value = codec.decode(answer.payload, KINDS[head.kind])
-                    results[place] = WasRead(head.kind, value, head.document_kind or head.kind, head.dropped)
+                    results[place] = WasRead(head.kind, value, head.format or head.kind, head.dropped)
         return results
 
     async def on_received(self, connection: Connection, batch: Batch) -> None:
@@ -141,6 +142,9 @@ class Gateway:
                 "",
             )
         shared = correlation(value, company, received.intake_id)
+        configured = self._ports.estate.connection(received.connection)
+        # The channel's own id of a document: what a pull brought it under, or what an AP suite handed it over with.
+        source = received.name if received.kind or (configured is not None and configured.role == "ap") else ""
         return Mapped(
             store.Disposition(
                 intake_id=received.intake_id,
@@ -152,7 +156,7 @@ class Gateway:
                 correlation_id=shared,
                 dropped=result.dropped,
             ),
-            _event(value, received, findings),
+            _event(value, received, source, findings),
             result.kind,
             partition_key(value),
             shared,
@@ -236,15 +240,23 @@ def _read_vendor(configured: Configured, kind: str, raw: Raw) -> WasRead | Unrea
 
 
 def _unreadable(received: Received, result: Unreadable) -> store.Disposition:
-    drifted = result.reason_code.startswith("integration.")
     return store.Disposition(
         intake_id=received.intake_id,
-        disposition="quarantined" if drifted else "rejected",
+        disposition=refused_as(result.reason_code),
         reason_code=result.reason_code,
-        pointer=result.pointer,
+        pointer=result.pointer or "/",  # nothing smaller to blame: the document as a whole
         detail=result.detail,
+        format=result.format,
         object_kind=received.kind,
     )
+
+
+def refused_as(reason_code: str) -> str:
+    """What becomes of bytes that are refused: the catalogue's word; what broke a contract waits for its repair."""
+    known = refusals().get(reason_code)
+    if known is not None and known.disposition != "none":
+        return known.disposition
+    return "quarantined" if reason_code.startswith("integration.") else "rejected"
 
 
 def partition_key(value: Canonical) -> str:
@@ -279,11 +291,10 @@ def correlation(value: Canonical, company: str, otherwise: str) -> str:
     return correlation_of(company, number) if number else stable_id("c", otherwise)
 
 
-def _event(value: Canonical, received: Received, findings: Sequence[Finding]) -> bytes:
+def _event(value: Canonical, received: Received, source: str, findings: Sequence[Finding]) -> bytes:
     told = tuple(findings)
     match value:
         case Invoice():
-            source = received.name if received.kind else ""  # the channel's own id of what it brought
             return codec.encode(
                 InvoiceArrived(value, received.intake_id, received.digest, received.connection, source, told)
             )

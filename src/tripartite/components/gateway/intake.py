@@ -37,6 +37,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = ""  # where the channel says what it is
     canonical: Canonical | None = None
     refused: Refused | None = None
+    archive: str = ""  # its form, where these bytes only hold documents that come beside it
 
 
 class Canonical(msgspec.Struct, frozen=True):
@@ -57,6 +58,7 @@ class Refused(msgspec.Struct, frozen=True):
     detail: str
     pointer: str = ""
     disposition: str = "rejected"
+    format: str = ""
 
 
 class Taken(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -151,7 +153,7 @@ class Door:
         now, trace_id = self._ports.clock.now(), self._ports.telemetry.trace_id()
         messages = []
         for document, each in zip(documents, taken, strict=True):
-            if each.disposition in ("duplicate", "rejected", "quarantined"):
+            if document.archive or each.disposition in ("duplicate", "rejected", "quarantined"):
                 continue
             canonical = document.canonical
             if canonical is not None:
@@ -205,6 +207,20 @@ def _intake(document: Document, digest: str, intake_id: str) -> store.Intake:
             reason_code=refused.reason_code,
             pointer=refused.pointer,
             detail=refused.detail[:1000],
+            format=refused.format,
+        )
+    if document.archive:
+        return store.Intake(
+            intake_id=intake_id,
+            connection=document.connection,
+            digest=digest,
+            media_type=document.media_type,
+            caller=document.caller,
+            name=document.name,
+            disposition="applied",
+            format=document.archive,
+            object_kind="archive",
+            object_key=document.name,
         )
     canonical = document.canonical
     return store.Intake(

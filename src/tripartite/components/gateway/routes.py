@@ -6,6 +6,7 @@ answers as before, with another body it is refused.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -15,8 +16,10 @@ from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from tripartite.components.gateway import store
+from tripartite.components.gateway.archives import opened
 from tripartite.components.gateway.handlers import correlation, partition_key
 from tripartite.components.gateway.intake import Canonical, Document, Door, Refused, Taken
+from tripartite.connectors.documents.unpack import packed_as
 from tripartite.core import codec
 from tripartite.core.events import InvoiceArrived, OrderArrived, ReceiptArrived, SupplierArrived
 from tripartite.core.ids import digest as digest_of
@@ -32,6 +35,7 @@ MOST_ITEMS = 5_000
 MOST_LINES = 10_000
 LONGEST_NUMBER = 200
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
+_PUSH = ("documents", "ap", "warehouse")  # who hands documents over; the others are asked for theirs
 _MEDIA = ("application/json", "application/xml", "text/xml", "application/gzip", "application/zip", "application/pdf")
 
 
@@ -68,7 +72,7 @@ def routes(ports: Ports, door: Door) -> list[HTTPRouteHandler]:
     )
     async def intake(request: Request[Any, Any, Any], connection: str) -> Response[bytes]:
         configured = ports.estate.connection(connection)
-        if configured is None or configured.role != "documents" or not _serves(request, configured.companies):
+        if configured is None or configured.role not in _PUSH or not _serves(request, configured.companies):
             raise Problem("access.not_found", 404, f"No connection {connection} takes documents.")
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type not in _MEDIA:
@@ -76,11 +80,14 @@ def routes(ports: Ports, door: Door) -> list[HTTPRouteHandler]:
         body = await body_of(request)
         if not body:
             raise Problem("intake.malformed", 422, "The body is empty.")
-        name = request.headers.get("x-file-name", "")[:200]
+        # The sender's own id of the document is what it will be told of later; a file name is only for people.
+        name = (request.headers.get("x-source-document") or request.headers.get("x-file-name", ""))[:200]
         document = Document(
             connection=connection, content=body, media_type=media_type, caller=principal_of(request).name, name=name
         )
-        return await answered(request, body, lambda: [document], many=False)
+        # Inflating takes a processor for a while: the others of this process go on meanwhile.
+        documents = await asyncio.to_thread(opened, document) if packed_as(body) else [document]
+        return await answered(request, body, lambda: documents, many=len(documents) > 1)
 
     def canonical(path: str, kind: str, shape: type[Any]) -> HTTPRouteHandler:
         @post(path, opt=permission(f"{kind}.write"), summary=f"One {kind}, or a list", status_code=202)

@@ -392,6 +392,11 @@ class Decider:
                 supplier_number=around.suppliers[row.supplier_id].names_elsewhere[decision.connection],
                 posted_on=today,
                 payment_block="A" if decision.payment_block else "",
+                original_document=next(
+                    (other.document for other in around.rows.values() if other.number == invoice.original), ""
+                )
+                if invoice.original
+                else "",
             )
             mode = self._ports.estate.mode(decision.connection, row.company_code) or "observe"
             written.owed.append(

@@ -29,6 +29,7 @@ def build_posting(
     supplier_number: str,
     posted_on: date,
     payment_block: str,
+    original_document: str = "",
 ) -> Posting:
     """The posting of an invoice that may be booked. Amounts positive, `credit` gives the direction.
 
@@ -44,12 +45,14 @@ def build_posting(
         amount = abs(line.amount if line.amount is not None else Decimal(0))
         parts = _parts(line.line, allocations.get(line.line, ()), orders, amount, invoice.currency)
         if not parts:
+            # Credits and lines without a quantity allocate nothing; they stand against the order line they met.
+            met = next((pair for pair in result.pairs if pair.invoice_line == line.line), None)
             lines.append(
                 PostingLine(
                     line=len(lines) + 1,
                     amount=Amount(amount),
-                    order_number=line.order_number,
-                    order_line=line.order_line or 0,
+                    order_number=met.order_number if met else line.order_number,
+                    order_line=met.order_line if met else line.order_line or 0,
                     quantity=line.quantity,
                     unit=line.unit,
                     tax_code=code,
@@ -90,6 +93,7 @@ def build_posting(
         net=Amount(abs(net)),
         tax=Amount(abs(tax)),
         credit=invoice.kind in ("credit_memo", "subsequent_credit"),
+        original_document=original_document,
         payment_block=payment_block,
         due_on=invoice.due_on,
         small_difference=Amount(difference) if difference else None,

@@ -123,6 +123,7 @@ def _read(raw: Raw, wanted: str) -> Read:
             return Unreadable("intake.type_not_supported", other, "canonical JSON is read by our own API")
         return other
     source = Source()
+    name = ""
     try:
         root = read_xml(raw.content)
         name, kind, build = _found(root)
@@ -130,12 +131,12 @@ def _read(raw: Raw, wanted: str) -> Read:
             raise XmlRefused("intake.type_not_supported", pointer_of(root), f"is {name}, and was to be {wanted}")
         value = build(root, source)
     except XmlRefused as refused:
-        return _unreadable(refused)
-    return ReadResult(kind, value, tuple(sorted(source.dropped)))
+        return _unreadable(refused, name)
+    return ReadResult(kind, value, tuple(sorted(source.dropped)), name)
 
 
-def _unreadable(refused: XmlRefused) -> Unreadable:
-    return Unreadable(refused.reason_code, refused.pointer, refused.detail)
+def _unreadable(refused: XmlRefused, name: str = "") -> Unreadable:
+    return Unreadable(refused.reason_code, refused.pointer, refused.detail, name)
 
 
 def _not_xml(content: bytes) -> str | Unreadable | None:

@@ -54,6 +54,13 @@ class _Refused(Exception):
 _LIMITS = UnpackLimits()
 
 
+def packed_as(content: bytes) -> str:
+    """`gzip` or `zip` by what the bytes begin with; empty for a plain file."""
+    if content[:2] == _GZIP:
+        return "gzip"
+    return "zip" if content[:4] in (_ZIP, _EMPTY_ZIP) else ""
+
+
 def unpack(name: str, content: bytes, limits: UnpackLimits = _LIMITS) -> tuple[Member, ...] | Unreadable:
     """The files in `content`, in the archive's order; a plain file is its own only member. Errors: as `Unreadable`.
 
@@ -68,8 +75,7 @@ def unpack(name: str, content: bytes, limits: UnpackLimits = _LIMITS) -> tuple[M
 
 
 def _opened(name: str, content: bytes, limits: UnpackLimits, depth: int, left: list[int]) -> list[Member]:
-    packed = content[:2] == _GZIP or content[:4] in (_ZIP, _EMPTY_ZIP)
-    if not packed:
+    if not packed_as(content):
         return [Member(name, content)]
     if depth == 0:
         raise _Refused("intake.too_large", name, f"an archive nested deeper than {limits.depth}")

@@ -69,6 +69,11 @@ def receipt_day(receipt: Receipt) -> date:
     return receipt.posted_on or date.min
 
 
+def _receipt_place(one: RawReceipt) -> tuple[date, str, int]:
+    """Where a receipt line stands among others: by day, then number, so that order of arrival plays no part."""
+    return receipt_day(one[0]), one[0].number, one[1].line
+
+
 class LineNumbers:
     """The exact numbers of one order line. See the slots' names; all quantities in the order line's unit."""
 

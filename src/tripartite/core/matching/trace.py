@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -20,9 +19,6 @@ from tripartite.core.matching.quantity import bounds_of, fill, tightest
 from tripartite.core.matching.result import Allocation, Pair
 from tripartite.core.matching.state import Piece, Work
 
-if TYPE_CHECKING:
-    from tripartite.core.matching.engine import Evaluation
-
 ENGINE_VERSION = "matching-1"
 """Changes when the same inputs may give another answer."""
 
@@ -30,7 +26,8 @@ ENGINE_VERSION = "matching-1"
 class FullTrace(msgspec.Struct, frozen=True, eq=False):
     """What the full evaluation keeps of a decision."""
 
-    evaluation: Evaluation
+    book: Book
+    as_of: date
     work: Work
 
     def pairs(self) -> tuple[Pair, ...]:
@@ -57,8 +54,7 @@ class FullTrace(msgspec.Struct, frozen=True, eq=False):
 
     def inputs_digest(self) -> str:
         """SHA-256 over all that was looked at."""
-        evaluation = self.evaluation
-        return inputs_digest(evaluation.book, self.work.bill, self.work.limits, evaluation.as_of)
+        return inputs_digest(self.book, self.work.bill, self.work.limits, self.as_of)
 
 
 def _filled(piece: Piece) -> list[tuple[ReceiptEntry, Fraction]]:

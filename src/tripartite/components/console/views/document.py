@@ -1,4 +1,4 @@
-"""What was read out of a document, beside the document: every field with its pointer, nothing chosen, nothing left out."""
+"""What was read out of a document, beside the document: every field with its pointer, none left out."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def standings(totals: Sequence[Mapping[str, Any]]) -> list[Standing]:
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """Open exceptions of one reason: how many, what is at risk in each currency, who owns them, when the first is due."""
+    """Open exceptions of one reason: how many, at risk in each currency, who owns them, the first due time."""
 
     code: str
     meaning: str

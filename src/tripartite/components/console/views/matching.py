@@ -115,10 +115,11 @@ def match_table(invoice: Mapping[str, Any], formats: Formats) -> Table:
     for pair in invoice["pairs"]:
         pairs.setdefault(pair["invoice_line"], []).append(pair)
     lines: list[Line] = []
+    nothing: list[dict[str, Any] | None] = [None]
     for line in content.get("lines", ()):
         met = pairs.get(line["line"], [])
         of_line = [finding for finding in findings if finding.get("line", 0) == line["line"]]
-        for place, pair in enumerate(met or [None]):
+        for place, pair in enumerate([*met] or nothing):
             known = order_lines.get((pair["order_number"], pair["order_line"]), {}) if pair else {}
             lines.append(
                 _line(line, pair, known, of_line if place == 0 else [], rows, invoice, formats, first=place == 0)
@@ -165,7 +166,8 @@ def _line(
 ) -> Line:
     currency = invoice["currency"]
     differs: set[str] = set()
-    order, received, moves = Cells(), "", ()
+    order, received = Cells(), ""
+    moves: tuple[str, ...] = ()
     if pair is not None:
         unit = str(pair["unit"])
         ordered, order_price = exact(pair["ordered"]), exact(pair["order_price"])

@@ -1,4 +1,4 @@
-"""The lineage ribbon: requisition, order, receipts, invoice, decision, posting, payment, each with every system's word."""
+"""The lineage ribbon: requisition, order, receipts, invoice, decision, posting, payment; with each system's word."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A trace as a waterfall: bars on one time axis, drawn by the server, readable as a list; the critical path is marked."""
+"""A trace as a waterfall: bars on one time axis, drawn by the server, readable as a list, critical path marked."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def waterfall(trace_id: str, rows: Sequence[Mapping[str, Any]], formats: Formats
     by_id = {row["span_id"]: row for _, row in timed}
     critical = _critical(timed)
     spans = []
-    for begin, row in sorted(timed, key=lambda pair: (pair[0], -float(pair[1]["seconds"]))):
+    for starts, row in sorted(timed, key=lambda pair: (pair[0], -float(pair[1]["seconds"]))):
         seconds = float(row["seconds"])
         attributes = _attributes(row["attributes"])
         status = str(attributes.get("http.response.status_code") or "")
@@ -61,7 +61,7 @@ def waterfall(trace_id: str, rows: Sequence[Mapping[str, Any]], formats: Formats
                 span_id=row["span_id"],
                 name=row["name"],
                 where=row["connection"] or row["component"],
-                x=min(WIDTH - 4, round((begin - zero) / length * WIDTH)),
+                x=min(WIDTH - 4, round((starts - zero) / length * WIDTH)),
                 width=max(4, round(seconds / length * WIDTH)),
                 depth=_depth(row, by_id),
                 took=formats.seconds(seconds),
@@ -74,7 +74,7 @@ def waterfall(trace_id: str, rows: Sequence[Mapping[str, Any]], formats: Formats
     left_out = f"{len(hidden)} later spans are not drawn." if hidden else ""
     return Waterfall(
         trace_id=trace_id,
-        begins=timed[0][1]["started_at"] if len(timed) == 1 else min(timed, key=lambda pair: pair[0])[1]["started_at"],
+        begins=min(timed, key=lambda pair: pair[0])[1]["started_at"],
         took=formats.seconds(length),
         ticks=tuple(formats.seconds(length * part / 4) for part in range(5)),
         spans=tuple(spans[:MOST_ROWS]),

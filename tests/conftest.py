@@ -1,0 +1,66 @@
+"""What every test may ask for: a prepared PostgreSQL, a fresh clone of it, the house with all its components.
+
+    clones      the server of this test process, with its template
+    database    an empty database with every schema, as its two roles
+    house       all components on such a database, a clock that stands at Friday 20 November 2026, 08:00 UTC
+    ports       the ports of that house
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Generator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from support.clones import Clones
+from support.house import House
+from support.times import MORNING
+from tripartite.cli.running import COMPONENTS
+from tripartite.runtime.component import Ports
+from tripartite.runtime.process import Urls
+
+
+@pytest.fixture(scope="session")
+def clones() -> Iterator[Clones]:
+    with tempfile.TemporaryDirectory(prefix="tripartite-house-", ignore_cleanup_errors=True) as home:
+        made = Clones(Path(home), tuple(COMPONENTS.values()))
+        made.start()
+        yield made
+        made.stop()
+
+
+@pytest.fixture
+def database(clones: Clones) -> Iterator[Urls]:
+    name = clones.fresh(MORNING)
+    yield clones.urls(name)
+    clones.drop(name)
+
+
+@pytest_asyncio.fixture
+async def house(clones: Clones, tmp_path: Path) -> AsyncIterator[House]:
+    made = House(clones, clones.fresh(MORNING), tmp_path)
+    await made.db.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+def ports(house: House) -> Ports:
+    return house.ports
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where real documents must be there (TRIPARTITE_SAMPLES_REQUIRED=1), a test that skips for want of them fails."""
+    report = yield
+    wanted = os.environ.get("TRIPARTITE_SAMPLES_REQUIRED") == "1"
+    if wanted and report.skipped and item.get_closest_marker("samples") is not None:
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} reads real documents and was skipped though they are required."
+    return report
