@@ -17,6 +17,7 @@ import pytest
 import pytest_asyncio
 
 from support.clones import Clones
+from support.estates import development_estate, with_mode
 from support.house import House
 from support.times import MORNING
 from tripartite.cli.running import COMPONENTS
@@ -43,6 +44,15 @@ def database(clones: Clones) -> Iterator[Urls]:
 @pytest_asyncio.fixture
 async def house(clones: Clones, tmp_path: Path) -> AsyncIterator[House]:
     made = House(clones, clones.fresh(MORNING), tmp_path)
+    await made.db.open()
+    yield made
+    await made.close()
+
+
+@pytest_asyncio.fixture
+async def observing(clones: Clones, tmp_path: Path) -> AsyncIterator[House]:
+    """A house whose SAP is only observed."""
+    made = House(clones, clones.fresh(MORNING), tmp_path, with_mode(development_estate(), "sap", "observe"))
     await made.db.open()
     yield made
     await made.close()

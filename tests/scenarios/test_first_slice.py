@@ -332,6 +332,7 @@ async def test_killed_again_and_again_it_still_posts_once(scene: Scene) -> None:
         ],
     )
     await hand_over(scene)
+    await scene.reaches("held")
     await scene.receive("5000000002", "40")
     for pause in (0.05, 0.3, 1.0):
         await asyncio.sleep(pause)

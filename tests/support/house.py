@@ -171,6 +171,11 @@ class House:
         while await self.pump() + await self.deliver():
             pass
 
+    async def rewind(self, consumer: str, topic: str) -> None:
+        """A topic is read again from the start, as after a restore of an older cursor."""
+        async with self.db.connection() as connection:
+            await connection.execute("DELETE FROM bus.cursor WHERE (consumer, topic) = (%s, %s)", (consumer, topic))
+
     # Looking
 
     async def rows(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from support.house import House, replaced
@@ -48,7 +50,7 @@ async def test_partial_receipt_holds_until_the_rest_has_come(house: House) -> No
     await house.bring_invoice(invoice())
     assert await house.state() == "held"
     assert await house.codes() == ["match.quantity_over_received"]
-    assert await house.value("SELECT payable_now FROM invoices.invoice") > 0
+    assert await house.value("SELECT money_at_risk FROM invoices.invoice") == Decimal("16.00")  # 4 EA at 4.00
     await house.bring(receipt("GR-2", "3"))
     assert await house.state() == "held"
     await house.bring(receipt("GR-3", "1"))
@@ -117,7 +119,8 @@ async def test_the_same_number_again_by_another_channel_is_never_a_second_liabil
 async def test_a_price_above_the_order_is_held_until_the_order_is_changed(house: House) -> None:
     await house.bring(supplier(), order(), receipt())
     await house.bring_invoice(invoice(price="4.80"))
-    assert (await house.state(), await house.codes()) == ("held", ["match.price_over_limit"])
+    assert await house.state() == "held"
+    assert "match.price_over_limit" in await house.codes()
     await house.bring(order(price="4.80", version=2))
     assert (await house.state(), await house.codes()) == ("to_post", [])
 

@@ -20,12 +20,13 @@ from tripartite.components.console.views import lists
 from tripartite.components.console.views.proof import check_leaf
 from tripartite.components.console.views.waterfall import waterfall
 from tripartite.components.console.visit import Visit, Web, for_reader, required, surroundings
-from tripartite.core.invoice_life import STATES
+from tripartite.core.invoice_life import OPEN, STATES
 from tripartite.runtime.component import Ports
 from tripartite.runtime.http_app import Problem, permission
 
 PAGE_ROWS = 50
 QUEUE_ROWS = 200
+MOST_NAMES = 40
 Work = Callable[[Visit], Awaitable[Response[Any]]]
 
 
@@ -109,12 +110,25 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         asked = path("exceptions", state=wanted.state, owner=wanted.owner, code=wanted.code, limit=QUEUE_ROWS)
         return wanted, required(await visit.asking.one(asked))["items"]
 
+    async def names_of(visit: Visit, records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Number and supplier of the invoices in the queue, of as many as a few questions tell."""
+        wanted = list(dict.fromkeys(each["object_id"] for each in records if each["object_kind"] == "invoice"))
+        if not wanted:
+            return {}
+        questions: dict[str, str] = {state: path("invoices", state=state, limit=QUEUE_ROWS) for state in OPEN}
+        answers = await visit.asking.all(questions)
+        found = {row["invoice_id"]: row for answer in answers.values() for row in answer.items}
+        missing = [each for each in wanted if each not in found][:MOST_NAMES]
+        told = await visit.asking.all({each: path("invoices", each, "status") for each in missing})
+        return {**found, **{each: {**told[each].body, "supplier_name": ""} for each in missing if told[each].ok}}
+
     @get("/queue", opt=permission("public"), include_in_schema=False)
     async def queue(request: Web) -> Response[Any]:
         async def work(visit: Visit) -> Response[Any]:
             wanted, records = await queue_rows(visit)
             answers = await visit.asking.all({"causes": path("exceptions", "causes"), "backlog": path("backlog")})
             rows = required(answers["causes"])["items"]
+            named = await names_of(visit, records)
             owners = list(dict.fromkeys(row["owner_role"] for row in rows))
             counted = [
                 row
@@ -129,6 +143,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
                 nav="queue",
                 filter=wanted,
                 causes=lists.causes(counted, records),
+                named=named,
                 owners=owners,
                 total=sum(int(row["count"]) for row in counted),
                 all_total=sum(int(row["count"]) for row in rows),

@@ -15,7 +15,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 
-from tripartite.components.console.asking import Answer, Ask, Asking
+from tripartite.components.console.asking import Answer, Ask, Asking, through
 from tripartite.components.console.formats import Formats, reader_locale, reader_zone
 from tripartite.components.console.rendering import html, render, see_other
 from tripartite.runtime.auth import Principal, csrf_token, verify_session
@@ -114,7 +114,8 @@ async def visit_of(request: Web, ports: Ports) -> Visit | None:
         found = await verify_session(connection, session)
     if found is None:
         return None
-    ask: Ask | None = ports.ask  # type: ignore[assignment]
+    # Where a process runs the console alone it is given a way to ask; otherwise the owners are in this application.
+    ask: Ask = ports.ask or through(request.app)  # type: ignore[assignment]
     return Visit(
         session=session,
         account=found.account,

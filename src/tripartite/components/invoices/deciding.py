@@ -229,7 +229,7 @@ class Decider:
         became_to_post = state == "to_post" and (is_new or row.state != "to_post")
         row.state, row.changed_at, row.version = state, now, row.version + (not is_new)
         row.was_post = row.was_post or state in LIVE
-        open_codes = [record.reason_code for record in changes.open] if changes else []
+        open_codes = [record.reason_code for record in _still_open(standing, changes)]
         row.reason_codes = list(dict.fromkeys(open_codes))
         row.waits_for = list(decision.waits_for) if isinstance(decision, Hold) else []
         row.payable_now = result.payable_now.decimal()
@@ -525,6 +525,13 @@ def changed_event(row: Row, invoice: Invoice, words: str) -> InvoiceChanged:
         money_at_risk=Amount(row.money_at_risk),
         document=row.document,
     )
+
+
+def _still_open(standing: Sequence[ExceptionRecord], changes: Changes | None) -> list[ExceptionRecord]:
+    """Every exception that is open after a decision: its own, and those that it does not speak for (a posting's)."""
+    changed = {record.exception_id for record in (*changes.written, *changes.unchanged)} if changes else set()
+    others = [record for record in standing if record.is_open and record.exception_id not in changed]
+    return [*(changes.open if changes else ()), *others]
 
 
 def _verdict(result: MatchResult, decision: Decision) -> str:

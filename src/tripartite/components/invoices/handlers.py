@@ -225,13 +225,21 @@ class Invoices:
         rows = {row.invoice_id: row for row in await store.invoices_by_id(connection, {o.object_id for _, o in told})}
         standing = await store.exceptions_of(connection, set(rows))
         changed: dict[str, Row] = {}
+        passing: dict[str, Row] = {}
         owed: list[Owed] = []
         leaves: list[Leaf] = []
         messages: list[Outgoing] = []
         exceptions: list[ExceptionRecord] = []
         for message, outcome in told:
             row = rows.get(outcome.object_id)
-            if row is None or row.state not in ("to_post", "posted"):
+            if row is None:
+                continue
+            known = standing.get(row.invoice_id, [])
+            if row.state == "held" and _goes_on(outcome, known):
+                # It is sent again, or was found booked after all: what the ERP had refused goes its way again.
+                row.state = "to_post"
+                passing[row.invoice_id] = msgspec.structs.replace(row)
+            if row.state not in ("to_post", "posted"):
                 continue
             invoice = codec.decode(row.content, Invoice)
             now = self._ports.clock.now()
@@ -242,13 +250,14 @@ class Invoices:
                 leaves.append(self._posted_leaf(row, outcome))
                 owed.extend(self._report(row, outcome, now))
                 messages.append(_told(row, invoice, "invoice.posted", f"Posted as {row.document}.", message, now))
+            elif outcome.state == "waiting" and row.invoice_id in passing:
+                messages.append(_told(row, invoice, "invoice.decided", "The posting is sent again.", message, now))
             elif outcome.state in ("rejected", "dead_letter") and row.state == "to_post":
                 row.state = "held" if outcome.state == "rejected" else row.state
                 messages.append(_told(row, invoice, "invoice.rejected", outcome.detail, message, now))
             context = self._decider.context(
                 row, invoice, stable_id("sha", outcome.key, outcome.state), cause, speaks_for=POSTING_AREAS
             )
-            known = standing.get(row.invoice_id, [])
             changes = reconcile(known, [finding] if finding else [], context, now)
             exceptions.extend(changes.written)
             standing[row.invoice_id] = [*known, *changes.written]
@@ -259,12 +268,13 @@ class Invoices:
                     messages.append(
                         _event(EXCEPTION_EVENTS, f"exception.{what}", row, payload, message_id, message, now)
                     )
-            codes = {code for code in row.reason_codes if code.partition(".")[0] != "posting"}
+            codes = {code for code in row.reason_codes if not {code, code.partition(".")[0]} & POSTING_AREAS}
             row.reason_codes = sorted(codes | {record.reason_code for record in changes.open})
             row.version += 1
             row.changed_at = now
             changed[row.invoice_id] = row
         await store.keep_exceptions(connection, exceptions)
+        await store.update_invoices(connection, list(passing.values()))  # no invoice is posted without being to post
         await store.update_invoices(connection, list(changed.values()))
         await owe(connection, owed)
         await write_leaves(connection.cursor(), leaves)
@@ -391,6 +401,18 @@ def releasable(orders: Mapping[Key, Order], receipts: Sequence[Receipt]) -> list
 
 def _decimal(exact: Fraction) -> Decimal:
     return Decimal(exact.numerator) / Decimal(exact.denominator)
+
+
+def _goes_on(outcome: DeliveryOutcome, records: Sequence[ExceptionRecord]) -> bool:
+    """Whether a posting that the ERP had refused is on its way again, or was booked after all.
+
+    What is booked is booked, whatever else was found; it is sent again only where the refusal was all there was.
+    """
+    latest = {record.exception_id: record for record in records}
+    codes = {record.reason_code for record in latest.values() if record.is_open}
+    if "posting.rejected" not in codes:
+        return False
+    return outcome.state == "settled" or (outcome.state == "waiting" and codes <= {"posting.rejected"})
 
 
 def _posting_finding(outcome: DeliveryOutcome, row: Row) -> Finding | None:

@@ -82,7 +82,7 @@ async def seek(connection: Connection, rows: Sequence[tuple[str, str, str]], now
         """INSERT INTO orders.sought AS s (company_code, number, invoice_id, asked_at)
         SELECT *, %(now)s FROM unnest(%(c)s::text[], %(n)s::text[], %(i)s::text[])
         ON CONFLICT (company_code, number) DO UPDATE SET asked_at = EXCLUDED.asked_at, answered_at = NULL
-            WHERE s.answered_at IS NULL OR s.asked_at < %(now)s - interval '1 minute'
+            WHERE s.asked_at < %(now)s - interval '1 minute'
         RETURNING company_code, number""",
         {"now": now, "c": [r[0] for r in rows], "n": [r[1] for r in rows], "i": [r[2] for r in rows]},
     )

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tripartite.core.codec import encode
+from tripartite.core.estate.names import name_key, party_id_key, tax_id_key
 from tripartite.core.ids import digest
 from tripartite.core.matching.exact import ONE, ZERO, exact, minor_part
 from tripartite.core.matching.numbering import folded, number_key
 from tripartite.core.matching.ordered import AMOUNT_SCALE, PRICE_SCALE, QUANTITY_SCALE, scaled
 from tripartite.core.money import minor_digits
-from tripartite.core.objects import Allowance, Invoice, InvoiceLine
+from tripartite.core.objects import Allowance, Invoice, InvoiceLine, Party
 
 if TYPE_CHECKING:
     from tripartite.core.matching.evidence import Book
@@ -156,6 +157,20 @@ class BillNumbers:
         self.gross = exact(doc.gross) if doc.gross is not None else stated + (ZERO if inclusive else tax)
 
 
+def _stranger(party: Party | None) -> str:
+    """Who bills, where the master knows nobody: by the strongest mark on the document, apart from every known id.
+
+    Two strangers who happen to use one number are two, and neither is refused for the other's bill. Rule: S40.
+    """
+    if party is None:
+        return ""
+    if party.tax_id:
+        return f"?tax:{tax_id_key(party.tax_id)}"
+    if party.endpoint is not None and (endpoint := party_id_key(party.endpoint)):
+        return f"?endpoint:{endpoint}"
+    return f"?name:{name_key(party.name)}" if party.name else ""
+
+
 class Bill:
     """One invoice in a book. `fast` holds the scaled integers of a plain invoice (explicit order lines of one order,
     no charges, at most one tax code), else None; `totals` its net, tax and gross likewise."""
@@ -195,7 +210,7 @@ class Bill:
         self.doc = doc
         self.sequence = arrived.sequence
         self.kind = doc.kind
-        self.supplier = doc.supplier_id or doc.supplier_number
+        self.supplier = doc.supplier_id or doc.supplier_number or _stranger(doc.supplier)
         self.company = doc.company_code
         self.currency = doc.currency
         self.day = doc.issued_on or arrived.arrived_on

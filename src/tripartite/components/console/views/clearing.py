@@ -81,9 +81,9 @@ def _head(code: str, line: int) -> str:
 def ways_out(invoice: Mapping[str, Any], formats: Formats) -> list[Way]:
     """What would clear the open exceptions: their alternatives where the record has some, else what is awaited.
 
-    Order: the alternatives' own rank; then the earliest due time.
+    Order: the earliest due time, then the alternatives' own rank; what would be wrong last.
     """
-    found: list[tuple[tuple[int, str], Way]] = []
+    found: list[tuple[tuple[str, int], Way]] = []
     for record in invoice["exceptions"]:
         if record["state"] != "open":
             continue
@@ -104,9 +104,9 @@ def ways_out(invoice: Mapping[str, Any], formats: Formats) -> list[Way]:
                 wrong=alternative.get("wrong", ""),
                 again_at="",
             )
-            found.append(((alternative.get("rank", 0), due or "9999"), way))
+            found.append(((due or "9999", alternative.get("rank", 0)), way))
         if not alternatives:
-            found.append(((0, due or "9999"), _awaited(record, amount, due, formats)))
+            found.append(((due or "9999", 0), _awaited(record, amount, due, formats)))
     return [way for _, way in sorted(found, key=lambda entry: (bool(entry[1].wrong), *entry[0]))]
 
 

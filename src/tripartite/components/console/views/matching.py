@@ -16,11 +16,19 @@ import msgspec
 from tripartite.components.console import words
 from tripartite.components.console.formats import SPACE, Formats, exact
 from tripartite.components.console.words import Mark, Tone
+from tripartite.core.money import minor_digits
 
 _PERCENT = re.compile(r"(\d+(?:\.\d+)?) %")
 _ABSOLUTE = re.compile(r"absolute (\d+(?:\.\d+)?|exact)")
 _QUANTITY = ("match.quantity", "match.not_received")
 BAR_WIDTH = 1000  # units of the drawing; the page stretches it
+_MOVES = {
+    "receipt": "on",
+    "service_entry": "done by",
+    "return": "back on",
+    "reversal": "reversed on",
+    "withdrawal": "withdrawn on",
+}
 _NAMES = (
     ("match.price", "Price"),
     ("match.quantity", "Quantity"),
@@ -227,7 +235,7 @@ def _received(pair: Mapping[str, Any], invoice: Mapping[str, Any], formats: Form
             if (line["order_number"], line["order_line"]) != (pair["order_number"], pair["order_line"]):
                 continue
             kind = receipt.get("kind", "receipt")
-            how = {"receipt": "on", "service_entry": "done by"}.get(kind, f"{kind} on")
+            how = _MOVES.get(kind, f"{kind} on")
             when = formats.short_date(receipt.get("posted_on")) or receipt["number"]
             moves.append(f"{formats.number(line['quantity'])} {how} {when}")
     if exact(pair["billed_before"]):
@@ -326,7 +334,8 @@ def _found(
         is_money = unit == currency
         shown = formats.amount(breach, currency, sign=True) if is_money else f"+{_quantity(str(breach), unit, formats)}"
         share = _share(breach, pair) if is_money else ""
-        measured = f"{share or shown}, limit {limit}" if limit else (share or shown)
+        said = _limit_words(code, str(limit), pair, currency, formats)
+        measured = f"{share or shown}, {said}" if said else (share or shown)
         if code.startswith(_QUANTITY) and limit:
             measured = f"{shown} over {_quantity(str(limit), unit, formats)}"
     tone: Tone = "refuse" if code in ("duplicate.exact", "tax.einvoice_invalid") else "hold"
@@ -337,7 +346,7 @@ def _found(
         row=words.row_that_spoke(finding, rows),
         code=code,
         sentence=str(finding.get("words", "")),
-        bar=_bar(code, breach, limit, pair, formats),
+        bar=_bar(code, breach, str(limit), pair, currency, formats),
     )
 
 
@@ -353,35 +362,66 @@ def _percent_text(share: Fraction) -> str:
     return f"{'−' if rounded < 0 else ''}{shown}{SPACE}%"
 
 
-def _limit_of(code: str, limit: str, pair: Mapping[str, Any] | None) -> Fraction | None:
-    """A limit as a number in the unit of its breach; None where none can be drawn.
+class _Bound(msgspec.Struct, frozen=True):
+    """One bound of a price: its value in the document's currency, and how it is said."""
 
-    A price limit is said as words (`strict: 2 %, absolute 1.50`): percent of the expected value, and a sum per unit;
-    strict takes the smaller, lenient the larger.
-    """
-    plain = exact(limit)
-    if plain is not None:
-        return plain
-    if not code.startswith("match.price") or pair is None:
-        return None
+    value: Fraction
+    said: str
+
+
+def _price_bounds(limit: str, pair: Mapping[str, Any], currency: str, formats: Formats) -> list[_Bound]:
+    """The bounds of a price limit (`strict: 2 %, absolute 1.50`): percent of what is expected, and a sum per unit."""
     bounds = []
     expected, quantity = exact(pair["expected"]), exact(pair["billed"])
     if (percent := _PERCENT.search(limit)) and expected is not None:
-        bounds.append(abs(expected) * Fraction(percent[1]) / 100)
+        value = abs(expected) * Fraction(percent[1]) / 100
+        bounds.append(_Bound(value, f"{percent[1]}{SPACE}% = {formats.amount(_minor(value, currency), currency)}"))
     if (absolute := _ABSOLUTE.search(limit)) and quantity is not None:
-        bounds.append(Fraction(0) if absolute[1] == "exact" else Fraction(absolute[1]) * abs(quantity))
-    if not bounds:
+        each = Fraction(0) if absolute[1] == "exact" else Fraction(absolute[1])
+        value = each * abs(quantity)
+        shown = formats.amount(_minor(value, currency), currency)
+        bounds.append(_Bound(value, f"{formats.price(each, currency)} each = {shown}"))
+    return bounds
+
+
+def _minor(value: Fraction, currency: str) -> Fraction:
+    """Rounded half-even to the currency's minor unit, to be shown."""
+    scale = 10 ** minor_digits(currency)
+    return Fraction(round(value * scale), scale)
+
+
+def _limit_words(code: str, limit: str, pair: Mapping[str, Any] | None, currency: str, formats: Formats) -> str:
+    """A limit as it is said beside the bar: both bounds with their values where there are two."""
+    if code.startswith("match.price") and pair is not None:
+        bounds = _price_bounds(limit, pair, currency, formats)
+        if len(bounds) == 2:
+            which = "higher" if limit.startswith("lenient") else "lower"
+            return f"limit: the {which} of {bounds[0].said} and {bounds[1].said}"
+        if bounds:
+            return f"limit {bounds[0].said}"
+    return f"limit {limit}" if limit else ""
+
+
+def _limit_of(
+    code: str, limit: str, pair: Mapping[str, Any] | None, currency: str, formats: Formats
+) -> Fraction | None:
+    """A limit as a number in the unit of its breach; None where none can be drawn."""
+    plain = exact(limit)
+    if plain is not None or not code.startswith("match.price") or pair is None:
+        return plain
+    values = [bound.value for bound in _price_bounds(limit, pair, currency, formats)]
+    if not values:
         return None
-    return max(bounds) if limit.startswith("lenient") else min(bounds)
+    return max(values) if limit.startswith("lenient") else min(values)
 
 
 def _bar(
-    code: str, breach: Fraction | None, limit: str, pair: Mapping[str, Any] | None, formats: Formats
+    code: str, breach: Fraction | None, limit: str, pair: Mapping[str, Any] | None, currency: str, formats: Formats
 ) -> Bar | None:
     """How far a variance goes beyond its limit. A quantity's breach is only what is too much, so its limit is zero."""
     if breach is None:
         return None
-    allowed = Fraction(0) if code.startswith(_QUANTITY) else _limit_of(code, limit, pair)
+    allowed = Fraction(0) if code.startswith(_QUANTITY) else _limit_of(code, limit, pair, currency, formats)
     if allowed is None:
         return None
     size = abs(breach)

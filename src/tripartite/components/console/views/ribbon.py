@@ -60,7 +60,7 @@ def ribbon(
 def _edge(step: Step, following: Step | None) -> Edge:
     if following is None or following.tone in ("wait", "unknown") or step.tone in ("wait", "unknown"):
         return "dashed"
-    return "held" if "hold" in (step.tone, following.tone) or "refuse" in (step.tone, following.tone) else "solid"
+    return "held" if following.tone in ("hold", "refuse") else "solid"
 
 
 def _sources(events: Sequence[Mapping[str, Any]], kind: str, word: str) -> tuple[Chip, ...]:

@@ -76,7 +76,7 @@ def waterfall(trace_id: str, rows: Sequence[Mapping[str, Any]], formats: Formats
         trace_id=trace_id,
         begins=min(timed, key=lambda pair: pair[0])[1]["started_at"],
         took=formats.seconds(length),
-        ticks=tuple(formats.seconds(length * part / 4) for part in range(5)),
+        ticks=tuple(formats.seconds(length * part / 2) for part in range(3)),
         spans=tuple(spans[:MOST_ROWS]),
         failed=sum(1 for span in spans if span.failed),
         left_out=left_out,
