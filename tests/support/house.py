@@ -143,6 +143,10 @@ class House:
     async def pump(self) -> int:
         return await pump(self.ports, self.components)
 
+    async def pump_only(self, *names: str) -> int:
+        """Only these components read."""
+        return await pump(self.ports, [each for each in self.components if each.name in names])
+
     def deliverer(self, name: str = "sap", *, timing: Timing | None = None, worker: int = WORKER) -> Deliverer:
         kind = next(each.kind for each in self.ports.estate.connections if each.name == name)
         return Deliverer(

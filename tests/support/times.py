@@ -26,7 +26,7 @@ class TurnedClock:
         self.at += timedelta(seconds=seconds, days=days)
 
     async def sleep(self, seconds: float) -> None:
-        self.turn(seconds)
+        self.turn(max(seconds, 1e-6))  # the least that a datetime can tell apart: time always goes on
 
     def port(self) -> Clock:
         return Clock(self.now, self.counter, self.sleep)

@@ -24,7 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from tripartite.cli.estate import ESTATE_FILE, baseline_files
-from tripartite.cli.running import NotReady, Running, load, say
+from tripartite.cli.running import Running, load, say
 from tripartite.components.gateway.app import door_of
 from tripartite.components.gateway.archives import MEMBER, media_type, opened
 from tripartite.components.gateway.intake import Document, Taken
@@ -209,7 +209,7 @@ def _too_large(path: Path, name: str) -> Entry:
 
 
 async def _put(running: Running, part: Sequence[tuple[str, Document | Entry]]) -> list[_Put]:
-    """Carry files to the door; an archive brings its members. A gzip file is its one member and goes by its own name."""
+    """Carry files to the door; an archive brings its members. A gzip file is one document and goes by its own name."""
     documents: list[Document] = []
     shown: list[str] = []  # the path each document is told under; empty: an archive that opened
     puts: list[_Put] = []
@@ -362,6 +362,3 @@ def _plain(text: str) -> Any:
     from rich.text import Text
 
     return Text("".join(mark if mark.isprintable() else "\ufffd" for mark in text))
-
-
-__all__ = ["Entry", "NotReady", "ingest"]

@@ -22,9 +22,9 @@ def digest(data: bytes) -> str:
 
 
 def stable_id(prefix: str, *parts: str) -> str:
-    """An id that is the same wherever the same parts are known: `inv_` and 26 characters of a digest."""
+    """An id that is the same wherever the same parts are known: `inv_` and 26 hex digits of a digest."""
     hashed = hashlib.sha256("\x1f".join(parts).encode()).digest()
-    return f"{prefix}_{base32(hashed[:16])}"
+    return f"{prefix}_{hashed[:13].hex()}"
 
 
 def delivery_key(object_id: str, object_version: int, connection: str, operation: str) -> str:
@@ -38,12 +38,3 @@ def correlation_of(company_code: str, order_number: str) -> str:
     Computed and not looked up, so that documents arriving in any order share it.
     """
     return stable_id("c", company_code, order_number)
-
-
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford: no i, l, o, u
-
-
-def base32(data: bytes) -> str:
-    number = int.from_bytes(data, "big")
-    length = (len(data) * 8 + 4) // 5
-    return "".join(_ALPHABET[(number >> (5 * place)) & 31] for place in reversed(range(length)))

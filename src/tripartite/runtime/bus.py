@@ -144,14 +144,25 @@ async def waiting_partitions(connection: Connection, consumer: Consumer) -> list
     """(partition, company) with messages that this consumer has not read, companies taking turns."""
     found = await execute(
         connection,
-        """SELECT h.partition, h.company_code FROM bus.head h
+        """SELECT h.partition, h.company_code, c.position IS NULL FROM bus.head h
         LEFT JOIN bus.cursor c ON c.consumer = %s AND c.topic = h.topic AND c.partition = h.partition
         WHERE h.topic = %s AND h.head > coalesce(c.position, 0) ORDER BY h.partition""",
         (consumer.name, consumer.topic),
     )
     by_company: dict[str, list[str]] = defaultdict(list)
-    for partition, company in await found.fetchall():
+    new: list[str] = []
+    for partition, company, is_new in await found.fetchall():
         by_company[company].append(partition)
+        if is_new:
+            new.append(partition)
+    if new:
+        # Made here, in a transaction that ends at once: a second worker would wait for one made inside a long batch.
+        await execute(
+            connection,
+            """INSERT INTO bus.cursor (consumer, topic, partition) SELECT %s, %s, unnest(%s::text[])
+            ON CONFLICT DO NOTHING""",
+            (consumer.name, consumer.topic, new),
+        )
     turns: list[tuple[str, str]] = []
     while by_company:
         for company in list(by_company):

@@ -11,8 +11,6 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from tripartite.core.ids import base32
-
 
 def _system_now() -> datetime:
     return datetime.now(UTC)
@@ -23,7 +21,7 @@ class TimeOrderedIds:
 
     def new(self, prefix: str) -> str:
         stamp = (time.time_ns() // 1_000_000).to_bytes(6, "big")
-        return f"{prefix}_{base32(stamp + secrets.token_bytes(10))}"
+        return f"{prefix}_{(stamp + secrets.token_bytes(10)).hex()}"
 
 
 class Clock(msgspec.Struct, frozen=True):

@@ -26,6 +26,8 @@ Cursor = AsyncCursor[tuple[Any, ...]]
 SEARCH_PATH = "runtime, public"
 ATTEMPTS = 5
 _RETRIED = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure, psycopg.errors.LockNotAvailable)
+# The last one: we stood still inside a transaction for too long, and the server took the connection away (I24).
+_GONE = (psycopg.OperationalError, psycopg.errors.IdleInTransactionSessionTimeout)
 
 
 class DatabaseGone(ConnectionError):
@@ -75,7 +77,7 @@ class Database:
                 if attempt == ATTEMPTS:
                     raise
                 await asyncio.sleep(0.01 * 2**attempt)
-            except psycopg.OperationalError as error:
+            except _GONE as error:
                 raise DatabaseGone(str(error)) from error
         raise AssertionError("unreachable")
 

@@ -136,14 +136,15 @@ class Claimed(msgspec.Struct, frozen=True):
     probes: int
     first_sent_at: datetime | None
     sent_at: datetime | None
+    state: State = "unknown"  # where it stood when it was claimed; what was accepted can only settle, or be refused
 
 
 _CLAIMED = """key, operation, company_code, payload, correlation_id, object_kind, object_id, object_version,
-causation_id, attempts, probes, first_sent_at, sent_at"""
+causation_id, attempts, probes, first_sent_at, sent_at, state"""
 
 
 def _claimed(row: tuple[Any, ...]) -> Claimed:
-    return Claimed(Outbound(row[0], row[1], row[2], row[3], row[4]), *row[5:13])
+    return Claimed(Outbound(row[0], row[1], row[2], row[3], row[4]), *row[5:14])
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -213,6 +214,9 @@ def after_probe(answer: object, claimed: Claimed, timing: Timing, jitter: float,
             return Outcome("accepted", wait, remote_ref, detail=detail)
         case Rejected(code, detail):
             return Outcome("rejected", reason_code="posting.rejected", detail=f"{code}: {detail}"[:1000])
+        case Absent(detail) if claimed.state == "accepted":
+            # Taken in once and not to be found now: never sent again by us, a person must look.
+            return _unanswered(claimed, wait, f"taken in, and not to be found there now {detail}".rstrip())
         case Absent(detail):
             assert claimed.sent_at is not None
             quiet = (now - claimed.sent_at).total_seconds()
@@ -235,6 +239,8 @@ def after_probe(answer: object, claimed: Claimed, timing: Timing, jitter: float,
 def _unanswered(claimed: Claimed, wait: float, reason: str) -> Outcome:
     if claimed.probes >= MOST_PROBES:
         return Outcome("dead_letter", reason_code="posting.outcome_unknown", detail=reason[:1000])
+    if claimed.state == "accepted":
+        return Outcome("accepted", wait, detail=reason[:1000])
     return Outcome("unknown", wait, reason_code="posting.outcome_unknown", detail=reason[:1000])
 
 

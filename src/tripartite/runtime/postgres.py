@@ -88,16 +88,23 @@ class EmbeddedPostgres:
         """Make the cluster if there is none, start the server if it does not run, make database and roles."""
         self.home.mkdir(mode=0o755, parents=True, exist_ok=True)
         self._bin = self._reachable_binaries()
+        # Two locks: the one that every user of the server shares cannot also keep two starters apart, since nobody
+        # could join while somebody is in.
+        turn = os.open(self.home / "postgres.start", os.O_RDWR | os.O_CREAT, 0o600)
         lock = os.open(self.home / "postgres.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX)
         try:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            fcntl.flock(lock, fcntl.LOCK_SH)  # waits for one who is just stopping the server
             if not (self.data / "PG_VERSION").exists():
                 self._initialise()
             if not self.running():
                 self._launch()
             self._prepare_database()
+        except BaseException:
+            os.close(lock)
+            raise
         finally:
-            fcntl.flock(lock, fcntl.LOCK_SH)
+            os.close(turn)
         self._lock = lock
 
     def running(self) -> bool:

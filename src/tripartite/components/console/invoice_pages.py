@@ -23,7 +23,7 @@ from tripartite.components.console.rendering import html, render
 from tripartite.components.console.views import document, lists
 from tripartite.components.console.views.clearing import reasons_of, ways_out
 from tripartite.components.console.views.history import moves
-from tripartite.components.console.views.matching import match_table
+from tripartite.components.console.views.matching import fold, match_table
 from tripartite.components.console.views.proof import check_leaf
 from tripartite.components.console.views.ribbon import ribbon
 from tripartite.components.console.views.waterfall import waterfall
@@ -104,13 +104,14 @@ async def _context(visit: Visit, invoice: Mapping[str, Any], tab: str) -> dict[s
     lineage, leaf = answers["lineage"], answers.get("leaf")
     events = lineage.body["events"] if lineage.ok else []
     deliveries = answers["deliveries"].items
-    trace_id = parse_qs(visit.address.partition("?")[2]).get("trace", [""])[0] or _newest_trace(invoice, events)
+    query = parse_qs(visit.address.partition("?")[2])
+    trace_id = query.get("trace", [""])[0] or _newest_trace(invoice, events)
     trace = None
     if tab == "" and trace_id:
         spans = (await visit.asking.one(path("traces", trace_id))).items
         trace = waterfall(trace_id, spans, visit.formats)
     mark = words.mark(words.INVOICE_STATES, invoice["state"])
-    table = match_table(invoice, visit.formats)
+    table = fold(match_table(invoice, visit.formats), everything=query.get("lines") == ["all"])
     proof = check_leaf(leaf.body) if leaf is not None and leaf.ok else None
     return {
         "mark": mark,

@@ -175,7 +175,7 @@ def health(connection: Mapping[str, Any], formats: Formats) -> tuple[Mark, str]:
         return Mark("hold", "No answer yet"), f"{connection['calls']} calls, none answered."
     if connection.get("role") == "documents":
         return Mark("wait", "Listens"), "It brings documents; nothing is asked of it."
-    return Mark("wait", "Quiet"), "Nothing was owed to it yet."
+    return Mark("wait", "Quiet"), "No message was owed to it so far."
 
 
 def delivery_sentence(delivery: Mapping[str, Any], formats: Formats) -> str:

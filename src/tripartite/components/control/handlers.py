@@ -34,7 +34,7 @@ class Control:
 
     async def on_exceptions(self, connection: Connection, batch: Batch) -> None:
         """Keep the newest version of every exception, and its place in the lineage."""
-        records = [codec.decode(message.payload, ExceptionRecord) for message in batch.messages]
+        records = [codec.decode_own(message.payload, ExceptionRecord) for message in batch.messages]
         await keep_newest(
             connection,
             store.EXCEPTIONS,
@@ -76,13 +76,13 @@ class Control:
             message.correlation_id: message
             for message in batch.messages
             if message.type == "tripartite.receipts.requeried.v1"
-            and codec.decode(message.payload, ReceiptsRequeried).found == 0
+            and codec.decode_own(message.payload, ReceiptsRequeried).found == 0
         }
         if not unanswered:
             return
         notices = []
         for record in await store.open_waiting_for_receipts(connection, sorted(unanswered)):
-            as_of = codec.decode(unanswered[record.correlation_id].payload, ReceiptsRequeried).as_of
+            as_of = codec.decode_own(unanswered[record.correlation_id].payload, ReceiptsRequeried).as_of
             words = f"{record.words} Asked again, nothing new as of {as_of:%Y-%m-%dT%H:%MZ}."
             notice_id = stable_id("ntc", record.exception_id, "receiving")
             notices.append(
@@ -102,35 +102,35 @@ def _told(message: Message) -> Line | None:
     """One event as a line of the lineage; None for what says nothing to a person."""
     match message.type.split(".")[1:3]:
         case ["order", "recorded"]:
-            order = codec.decode(message.payload, OrderRecorded).value
+            order = codec.decode_own(message.payload, OrderRecorded).value
             words = f"Order {order.number} version {order.version}, {len(order.lines)} lines, {order.status}"
             return _line(message, "order", order.number, order.number, order.status, words)
         case ["order", "sought"]:
-            sought = codec.decode(message.payload, OrderSought)
+            sought = codec.decode_own(message.payload, OrderSought)
             words = f"Procurement was asked for order {sought.order_number}: {'found' if sought.found else 'not found'}"
             return _line(message, "order", sought.order_number, sought.order_number, "sought", words)
         case ["requisition", "recorded"]:
-            wish = codec.decode(message.payload, RequisitionRecorded).value
+            wish = codec.decode_own(message.payload, RequisitionRecorded).value
             words = f"Requisition {wish.number}, {wish.status}"
             return _line(message, "requisition", wish.number, wish.number, wish.status, words)
         case ["receipt", "recorded"]:
-            receipt = codec.decode(message.payload, ReceiptRecorded).value
+            receipt = codec.decode_own(message.payload, ReceiptRecorded).value
             what = ", ".join(f"{line.quantity} {line.unit} of line {line.order_line}" for line in receipt.lines[:4])
             words = f"{receipt.kind.replace('_', ' ').capitalize()} {receipt.number}: {what}"
             return _line(message, "receipt", receipt.number, receipt.number, receipt.kind, words)
         case ["receipts", "requeried"]:
-            asked = codec.decode(message.payload, ReceiptsRequeried)
+            asked = codec.decode_own(message.payload, ReceiptsRequeried)
             words = f"Receipts of {asked.order_number} asked for again: {asked.found or 'none'} new"
             return _line(message, "order", asked.order_number, asked.order_number, "requeried", words)
         case ["supplier", "recorded"]:
-            supplier = codec.decode(message.payload, SupplierRecorded).value
+            supplier = codec.decode_own(message.payload, SupplierRecorded).value
             words = f"Supplier {supplier.number} {supplier.name}, {supplier.status}"
             return _line(message, "supplier", supplier.supplier_id, supplier.number, supplier.status, words)
         case ["invoice", _]:
-            invoice = codec.decode(message.payload, InvoiceChanged)
+            invoice = codec.decode_own(message.payload, InvoiceChanged)
             return _line(message, "invoice", invoice.invoice_id, invoice.number, invoice.state, invoice.words)
         case ["delivery", state]:
-            outcome = codec.decode(message.payload, DeliveryOutcome)
+            outcome = codec.decode_own(message.payload, DeliveryOutcome)
             words = _delivered(outcome)
             return _line(message, "delivery", outcome.object_id, outcome.connection, state, words)
         case _:

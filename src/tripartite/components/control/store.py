@@ -78,7 +78,7 @@ async def queue(
         ORDER BY money_at_risk DESC, due_at NULLS LAST, exception_id LIMIT %(limit)s""",
         {"state": state, "owner": owner, "code": code, "object": object_id, "limit": limit, "mine": companies},
     )
-    return [codec.decode(row[0], ExceptionRecord) for row in await found.fetchall()]
+    return [codec.decode_own(row[0], ExceptionRecord) for row in await found.fetchall()]
 
 
 async def causes(connection: Connection, companies: Sequence[str] | None) -> list[dict[str, Any]]:
@@ -123,7 +123,7 @@ async def open_waiting_for_receipts(connection: Connection, correlation_ids: Seq
         AND reason_code IN ('match.quantity_over_received', 'match.not_received', 'reference.receipt_missing')""",
         (list(correlation_ids),),
     )
-    return [codec.decode(row[0], ExceptionRecord) for row in await found.fetchall()]
+    return [codec.decode_own(row[0], ExceptionRecord) for row in await found.fetchall()]
 
 
 async def overdue(connection: Connection, now: datetime, limit: int) -> list[ExceptionRecord]:
@@ -135,7 +135,7 @@ async def overdue(connection: Connection, now: datetime, limit: int) -> list[Exc
         ORDER BY due_at LIMIT %s""",
         (now, limit),
     )
-    return [codec.decode(row[0], ExceptionRecord) for row in await found.fetchall()]
+    return [codec.decode_own(row[0], ExceptionRecord) for row in await found.fetchall()]
 
 
 # Deliveries, spans and the bus are the runtime's; control only shows them.

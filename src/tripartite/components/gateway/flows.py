@@ -103,7 +103,7 @@ async def ask_due(ports: Ports, door: Door) -> None:
     async with ports.db.connection() as connection:
         due = await store.due_asks(connection, ports.clock.now(), 100)
     for payload, correlation_id, causation_id, attempts in due:
-        ask = codec.decode(payload, Ask)
+        ask = codec.decode_own(payload, Ask)
         brought: list[Document] = []
         failures: list[str] = []
         asked = 0

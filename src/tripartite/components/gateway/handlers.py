@@ -68,7 +68,7 @@ class Gateway:
 
     async def read(self, batch: Batch) -> list[WasRead | Unreadable]:
         """Read the documents of a batch: untrusted formats in sub-processes, a vendor's own words here."""
-        received = [codec.decode(message.payload, Received) for message in batch.messages]
+        received = [codec.decode_own(message.payload, Received) for message in batch.messages]
         async with self._ports.db.connection() as connection:
             bytes_of = await store.contents(connection, [each.digest for each in received])
         raws = [Raw(bytes_of[each.digest], each.media_type, each.connection) for each in received]
@@ -90,13 +90,13 @@ class Gateway:
                     results[place] = answer
                 else:
                     head = answer.head
-                    value = codec.decode(answer.payload, KINDS[head.kind])
+                    value = codec.decode_own(answer.payload, KINDS[head.kind])
                     results[place] = WasRead(head.kind, value, head.format or head.kind, head.dropped)
         return results
 
     async def on_received(self, connection: Connection, batch: Batch) -> None:
         """Map what was read, publish it as canonical, say what became of each intake."""
-        received = [codec.decode(message.payload, Received) for message in batch.messages]
+        received = [codec.decode_own(message.payload, Received) for message in batch.messages]
         results: list[WasRead | Unreadable] = batch.prepared
         keys = {
             key
@@ -197,7 +197,7 @@ class Gateway:
         """Keep the names of suppliers for mapping."""
         names: dict[str, frozenset[tuple[str, str, str]]] = {}
         for message in batch.messages:
-            supplier = codec.decode(message.payload, SupplierRecorded).value
+            supplier = codec.decode_own(message.payload, SupplierRecorded).value
             names[supplier.supplier_id] = keys_of_supplier(supplier, message.source)
         await store.name_suppliers(connection, names)
 
@@ -205,7 +205,7 @@ class Gateway:
         """Owe the questions of the others; one pending per question and reference."""
         rows = {}
         for message in batch.messages:
-            ask = codec.decode(message.payload, Ask)
+            ask = codec.decode_own(message.payload, Ask)
             rows[ask.company_code, ask.question, ask.reference] = (
                 *(ask.company_code, ask.question, ask.reference),
                 *(message.payload, message.correlation_id, message.message_id),
@@ -214,7 +214,7 @@ class Gateway:
 
     async def on_dispositions(self, connection: Connection, batch: Batch) -> None:
         """The owner's last word on an intake."""
-        told = [codec.decode(message.payload, Disposed) for message in batch.messages]
+        told = [codec.decode_own(message.payload, Disposed) for message in batch.messages]
         await store.correct(
             connection, [(each.intake_id, each.disposition, each.reason_code, each.detail) for each in told]
         )
@@ -244,7 +244,8 @@ def _unreadable(received: Received, result: Unreadable) -> store.Disposition:
         intake_id=received.intake_id,
         disposition=refused_as(result.reason_code),
         reason_code=result.reason_code,
-        pointer=result.pointer or "/",  # nothing smaller to blame: the document as a whole
+        # Nothing smaller to blame, or only what it was taken for: the document as a whole.
+        pointer="/" if result.pointer in ("", result.format) else result.pointer,
         detail=result.detail,
         format=result.format,
         object_kind=received.kind,

@@ -19,8 +19,8 @@ import msgspec
 
 from tripartite.components.invoices import store
 from tripartite.components.invoices.gathering import Neighbourhood, gather, keys_of
-from tripartite.components.invoices.posting import build_posting
-from tripartite.components.invoices.store import Key, Row
+from tripartite.components.invoices.posting import build_posting, decimal_of
+from tripartite.components.invoices.store import Key, Place, Row
 from tripartite.connectors import registry
 from tripartite.core import codec
 from tripartite.core.envelope import Message
@@ -42,7 +42,7 @@ from tripartite.core.invoice_life import LIVE
 from tripartite.core.matching.billed import Bill
 from tripartite.core.matching.engine import PolicyOf, evaluate
 from tripartite.core.matching.policy import MatchPolicy
-from tripartite.core.matching.result import MatchResult
+from tripartite.core.matching.result import Allocation, MatchResult
 from tripartite.core.money import Amount
 from tripartite.core.objects import Invoice
 from tripartite.core.objects.notice import HoldReported
@@ -87,7 +87,7 @@ class Written(msgspec.Struct):
     new: list[Row]
     changed: list[Row]
     decisions: list[tuple[object, ...]]
-    allocations: list[tuple[object, ...]]
+    allocations: list[Release]
     exceptions: list[ExceptionRecord]
     leaves: list[Leaf]
     owed: list[Owed]
@@ -125,7 +125,7 @@ class Decider:
         if not wanted:
             return []
         for row in recorded:
-            documents[row.invoice_id] = codec.decode(row.content, Invoice)
+            documents[row.invoice_id] = codec.decode_own(row.content, Invoice)
         keys: set[Key] = set()
         for row in wanted:
             keys |= keys_of(company_code, documents[row.invoice_id])
@@ -145,6 +145,8 @@ class Decider:
         standing = await store.exceptions_of(
             connection, [row.invoice_id for row in recorded if row.reason_codes or row.state in ("held", "parked")]
         )
+        passing = any(results[row.invoice_id].verdict == "post" and not row.was_post for row in wanted)
+        room = await store.room_of(connection, keys) if passing else {}
         written = Written([], [], [], [], [], [], [], [])
         fresh = {row.invoice_id for row, _ in new}
         for row in sorted(wanted, key=lambda row: row.sequence):
@@ -156,6 +158,7 @@ class Decider:
                 standing.get(row.invoice_id, []),
                 cause_of[row.invoice_id],
                 written,
+                room,
                 is_new=row.invoice_id in fresh,
                 today=today,
             )
@@ -190,22 +193,21 @@ class Decider:
         standing: list[ExceptionRecord],
         cause: Cause,
         written: Written,
+        room: dict[Place, Decimal],
         *,
         is_new: bool,
         today: date,
     ) -> None:
         now = self._ports.clock.now()
-        mapped = codec.decode(row.findings, tuple[Finding, ...])
+        mapped = codec.decode_own(row.findings, tuple[Finding, ...])
         findings = (*mapped, *self._unroutable(row, invoice, around, today))
-        # What was looked at, in one name: the match's own digest, the mapping's findings, policy and estate.
-        digest = stable_id(
-            "sha",
-            result.inputs_digest,
-            codec.encode(findings).decode(),
-            self._ports.pack.hash,
-            self._ports.estate.digest,
-        )
-        if not is_new and digest == row.inputs_digest:
+        # Worked out once: what would be released is checked against what is left, written, and said to the ERP.
+        allocations = result.allocations if result.verdict == "post" and not row.was_post else ()
+        releases = _allocations(row, allocations)
+        findings = (*findings, *_released_elsewhere(invoice, releases, room))
+        # What was looked at, in one name: every document by its bytes, the mapping's findings, policy and estate.
+        digest = around.digest_of(row, invoice, self._ports.pack.hash, self._ports.estate.digest, findings)
+        if not is_new and digest == row.inputs_digest and _says(row.verdict, result):
             return
         case = Case(
             company=row.company_code,
@@ -247,8 +249,21 @@ class Decider:
             written.messages.extend(self._exception_events(row, changes, cause, now))
             written.messages.extend(self._commands(row, invoice, changes, cause, now))
         if became_to_post:
-            written.allocations.extend(_allocations(row, result))
-        self._owe(row, invoice, result, decision, around, written, became_to_post=became_to_post, today=today, now=now)
+            written.allocations.extend(releases)
+            for place, quantity in _claims(releases).items():
+                if place in room:
+                    room[place] -= quantity
+        self._owe(
+            row,
+            invoice,
+            result,
+            decision,
+            around,
+            written,
+            released=allocations if became_to_post else None,
+            today=today,
+            now=now,
+        )
         written.messages.append(self._changed(row, invoice, decision, cause, now))
 
     def _unroutable(self, row: Row, invoice: Invoice, around: Neighbourhood, today: date) -> tuple[Finding, ...]:
@@ -376,16 +391,17 @@ class Decider:
         around: Neighbourhood,
         written: Written,
         *,
-        became_to_post: bool,
+        released: Sequence[Allocation] | None,
         today: date,
         now: datetime,
     ) -> None:
-        if became_to_post and isinstance(decision, Post):
+        if released is not None and isinstance(decision, Post):
             orders = {number: order for (_, number), order in around.orders.items()}
             posting = build_posting(
                 row.invoice_id,
                 invoice,
                 result,
+                released,
                 orders,
                 self._ports.estate,
                 connection=decision.connection,
@@ -534,6 +550,11 @@ def _still_open(standing: Sequence[ExceptionRecord], changes: Changes | None) ->
     return [*(changes.open if changes else ()), *others]
 
 
+def _says(verdict: str, result: MatchResult) -> bool:
+    """Whether the recorded verdict is what the match says now: a day that passed may change it with the same inputs."""
+    return verdict == result.verdict or (verdict == "hold" and result.verdict == "post")
+
+
 def _verdict(result: MatchResult, decision: Decision) -> str:
     match decision:
         case Post():
@@ -553,15 +574,47 @@ def _small_difference(row: Row, result: MatchResult) -> Decimal:
     return abs(Decimal(row.gross) - Decimal(row.net) - Decimal(row.tax or 0))
 
 
-def _allocations(row: Row, result: MatchResult) -> list[tuple[object, ...]]:
+Release = tuple[str, int, str, str, int, str, int, Decimal]
+
+
+def _claims(releases: Sequence[Release]) -> dict[Place, Decimal]:
+    """What releases take of each order line as a whole and of each receipt line."""
+    claims: dict[Place, Decimal] = {}
+    for _, _, company, order, line, receipt, receipt_line, quantity in releases:
+        for place in {(company, order, line, "", 0), (company, order, line, receipt, receipt_line)}:
+            claims[place] = claims.get(place, Decimal(0)) + quantity
+    return claims
+
+
+def _released_elsewhere(invoice: Invoice, releases: Sequence[Release], room: Mapping[Place, Decimal]) -> list[Finding]:
+    """Lines for which what came was released to others meanwhile. The match counts by arrival; what is released stays.
+
+    Rule: I6, S42.
+    """
+    short = {place[:3] for place, asked in _claims(releases).items() if asked > room.get(place, asked)}
+    lines = sorted({release[1] for release in releases if release[2:5] in short})
+    amounts = {line.line: line.amount for line in invoice.lines}
+    return [
+        Finding(
+            code="match.quantity_over_received",
+            line=line,
+            variance=Amount(abs(amounts.get(line) or Decimal(0))),
+            words=f"Line {line}: what came was released to other invoices before this one could be matched.",
+            rule="S42",
+        )
+        for line in lines
+    ]
+
+
+def _allocations(row: Row, released: Sequence[Allocation]) -> list[Release]:
     sign = -1 if row.kind == "credit_memo" else 1
     return [
         (
             *(row.invoice_id, entry.invoice_line, row.company_code, entry.order_number, entry.order_line),
             *(entry.receipt_number, entry.receipt_line),
-            sign * Decimal(entry.quantity.numerator) / Decimal(entry.quantity.denominator),
+            sign * decimal_of(entry.quantity),
         )
-        for entry in result.allocations
+        for entry in released
     ]
 
 

@@ -6,6 +6,7 @@ invoices it may be a repeat of. What is gathered becomes one `Book`; nothing is 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Sequence
 from datetime import date
 
@@ -15,6 +16,7 @@ from tripartite.components.invoices import store
 from tripartite.components.invoices.store import Key, Row
 from tripartite.core import codec
 from tripartite.core.estate import Estate
+from tripartite.core.findings import Finding
 from tripartite.core.matching.billed import Arrived
 from tripartite.core.matching.evidence import Book, CompanyFacts, SupplierFacts, book_from_objects
 from tripartite.core.objects import Invoice, Order, Supplier, TaxCode
@@ -31,6 +33,47 @@ class Neighbourhood(msgspec.Struct):
     rows: dict[str, Row]  # every invoice of the neighbourhood that is already recorded
     documents: dict[str, Invoice]
     suppliers: dict[str, Supplier]
+    raw: store.RawFacts
+    index: dict[tuple[object, ...], list[Row]] = {}
+
+    def digest_of(self, row: Row, invoice: Invoice, policy: str, estate: str, findings: Sequence[Finding]) -> str:
+        """SHA-256 over everything a decision about this invoice rests on, by the bytes it is kept as (S41).
+
+        The same documents, whatever the order in which they were gathered, give the same digest.
+        """
+        hashed = hashlib.sha256()
+        numbers = store.order_numbers(invoice)
+        parts: list[bytes] = [row.content, policy.encode(), estate.encode()]
+        parts += [self.raw.orders.get(number, b"") for number in numbers]
+        parts += sorted({raw for number in numbers for raw in self.raw.receipts.get(number, ())})
+        parts += [self.raw.suppliers.get(row.supplier_id, b"")]
+        parts += [
+            f"{other.sequence}/{other.invoice_id}/{other.was_post}/{other.state in ('refused', 'replaced')}".encode()
+            for other in self._beside(row, numbers)
+        ]
+        if findings:
+            parts.append(codec.encode(findings))
+        for part in parts:
+            hashed.update(len(part).to_bytes(4, "big"))
+            hashed.update(part)
+        return hashed.hexdigest()
+
+    def _beside(self, row: Row, numbers: Sequence[str]) -> list[Row]:
+        """The other invoices that bear on one, by arrival: on an order of it, or perhaps the same."""
+        if not self.index:
+            for other in self.rows.values():
+                for key in _bearings(other, store.order_numbers(self.documents[other.invoice_id])):
+                    self.index.setdefault(key, []).append(other)
+        found = {other.sequence: other for key in _bearings(row, numbers) for other in self.index.get(key, ())}
+        return [found[sequence] for sequence in sorted(found) if found[sequence].invoice_id != row.invoice_id]
+
+
+def _bearings(row: Row, numbers: Sequence[str]) -> list[tuple[object, ...]]:
+    return [
+        (row.supplier_id, row.number_folded),
+        (row.supplier_id, row.gross),
+        *(("order", number) for number in numbers),
+    ]
 
 
 def keys_of(company_code: str, invoice: Invoice) -> set[Key]:
@@ -52,24 +95,26 @@ async def gather(
 
     With `lock` the orders are locked first, in key order, so that whoever releases quantity of them does so alone.
     """
-    orders = await (store.lock_orders if lock else store.read_orders)(connection, keys)
-    receipts = await store.receipts_of(connection, keys)
+    raw = store.RawFacts({}, {}, {})
+    orders = await (store.lock_orders if lock else store.read_orders)(connection, keys, raw)
+    receipts = await store.receipts_of(connection, keys, raw)
     rows = {row.invoice_id: row for row in await store.invoices_of_orders(connection, keys)}
     own = {row.invoice_id for row in wanted}
-    suppliers = await store.suppliers_and_groups(connection, {row.supplier_id for row in wanted})
+    suppliers = await store.suppliers_and_groups(connection, {row.supplier_id for row in wanted}, raw)
     group = {each.supplier_id for each in suppliers} | {row.supplier_id for row in wanted}
     for twin in await _twins(connection, wanted, sorted(group)):
         rows.setdefault(twin.invoice_id, twin)
     rows.update({row.invoice_id: row for row in wanted})
     for row in rows.values():
         if row.invoice_id not in documents:
-            documents[row.invoice_id] = codec.decode(row.content, Invoice)
+            documents[row.invoice_id] = codec.decode_own(row.content, Invoice)
+    places = _places(rows, documents)
     arrived = [
         Arrived(
             row.invoice_id,
             documents[row.invoice_id],
             row.arrived_on,
-            row.sequence,
+            places[row.invoice_id],
             was_post=row.was_post,
             dropped=row.state in ("refused", "replaced") and row.invoice_id not in own,
         )
@@ -85,7 +130,20 @@ async def gather(
         companies=[CompanyFacts(each.code, each.currency) for each in estate.companies],
         taxes=taxes_of(estate, country),
     )
-    return Neighbourhood(book, orders, rows, documents, {each.supplier_id: each for each in suppliers})
+    return Neighbourhood(book, orders, rows, documents, {each.supplier_id: each for each in suppliers}, raw)
+
+
+def _places(rows: dict[str, Row], documents: dict[str, Invoice]) -> dict[str, int]:
+    """The order in which invoices claim what came: what was released before counts first, then the order of arrival.
+
+    An earlier invoice that is understood only later (its item joins the order, say) takes nothing that a later one was
+    rightly given. Beside credits and corrections, whose order has a meaning of its own, the order of arrival stays.
+    """
+    plain = all(row.kind == "invoice" and not documents[row.invoice_id].replaces for row in rows.values())
+    if not plain:
+        return {row.invoice_id: row.sequence for row in rows.values()}
+    ordered = sorted(rows.values(), key=lambda row: (not row.was_post, row.sequence))
+    return {row.invoice_id: place for row, place in zip(ordered, sorted(r.sequence for r in ordered), strict=True)}
 
 
 async def _twins(connection: Connection, wanted: Sequence[Row], group: Sequence[str]) -> list[Row]:

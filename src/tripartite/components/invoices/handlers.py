@@ -81,18 +81,26 @@ class Invoices:
     async def on_invoices_received(self, connection: Connection, batch: Batch) -> None:
         """Decide new invoices, in the order of arrival. A message that comes twice decides once."""
         company = batch.company_code
-        arrived = [(message, codec.decode(message.payload, _Arrived)) for message in batch.messages]
+        arrived = [(message, codec.decode_own(message.payload, _Arrived)) for message in batch.messages]
         ids = [stable_id("inv", each.intake_id or message.message_id) for message, each in arrived]
         known = await store.known_ids(connection, ids)
         fresh: dict[str, tuple[Message, _Arrived]] = {}
         for invoice_id, pair in zip(ids, arrived, strict=True):
             if invoice_id not in known:
                 fresh.setdefault(invoice_id, pair)
+        documents = {
+            invoice_id: codec.decode_own(bytes(each.value), Invoice) for invoice_id, (_, each) in fresh.items()
+        }
+        # Places are given under the lock of the orders: who comes first is also who decides first.
+        await store.hold_master(connection, change=False)
+        await store.lock_orders(
+            connection, {(company, number) for value in documents.values() for number in store.order_numbers(value)}
+        )
         sequences = await store.next_sequences(connection, len(fresh))
         now, today = self._ports.clock.now(), self._decider.today(company)
         new, causes = [], {}
         for sequence, (invoice_id, (message, each)) in zip(sequences, fresh.items(), strict=True):
-            invoice = codec.decode(bytes(each.value), Invoice)
+            invoice = documents[invoice_id]
             row = _new_row(invoice_id, invoice, each, message, sequence, now, today)
             new.append((row, invoice))
             causes[invoice_id] = Cause(message.message_id, message.type, message.trace_id or batch.trace_id)
@@ -114,13 +122,13 @@ class Invoices:
         touched: dict[Key, Message] = {}
         for message in batch.messages:
             if message.type == "tripartite.order.recorded.v1":
-                value = codec.decode(message.payload, OrderRecorded).value
+                value = codec.decode_own(message.payload, OrderRecorded).value
                 key = (value.company_code, value.number)
                 if key not in orders or orders[key][1].version < value.version:
                     orders[key] = (message, value)
                 touched[key] = message
             elif message.type == "tripartite.order.sought.v1":
-                sought = codec.decode(message.payload, OrderSought)
+                sought = codec.decode_own(message.payload, OrderSought)
                 touched[sought.company_code, sought.order_number] = message
         await store.lock_orders(connection, touched)
         await keep_newest(
@@ -147,7 +155,7 @@ class Invoices:
         links = set()
         for message in batch.messages:
             if message.type == "tripartite.receipt.recorded.v1":
-                value = codec.decode(message.payload, ReceiptRecorded).value
+                value = codec.decode_own(message.payload, ReceiptRecorded).value
                 known = receipts.get((value.company_code, value.number))
                 if known is None or known.version < value.version:
                     receipts[value.company_code, value.number] = value
@@ -157,7 +165,7 @@ class Invoices:
                     touched[key] = message
                     fresh[key] = message.occurred_at
             elif message.type == "tripartite.receipts.requeried.v1":
-                requeried = codec.decode(message.payload, ReceiptsRequeried)
+                requeried = codec.decode_own(message.payload, ReceiptsRequeried)
                 key = (requeried.company_code, requeried.order_number)
                 touched.setdefault(key, message)
                 fresh[key] = max(fresh.get(key, requeried.as_of), requeried.as_of)
@@ -193,7 +201,7 @@ class Invoices:
     async def on_supplier_events(self, connection: Connection, batch: Batch) -> None:
         """Keep the master, then decide again the open invoices of suppliers that changed."""
         await store.hold_master(connection, change=True)
-        values = [codec.decode(message.payload, SupplierRecorded).value for message in batch.messages]
+        values = [codec.decode_own(message.payload, SupplierRecorded).value for message in batch.messages]
         changed = await store.keep_suppliers(connection, values)
         by_company: dict[str, list[str]] = {}
         open_ids = await store.open_invoices_of_suppliers(connection, sorted(changed)) if changed else []
@@ -220,7 +228,7 @@ class Invoices:
         told = [
             (message, outcome)
             for message in batch.messages
-            if (outcome := codec.decode(message.payload, DeliveryOutcome)).operation == POST_INVOICE
+            if (outcome := codec.decode_own(message.payload, DeliveryOutcome)).operation == POST_INVOICE
         ]
         rows = {row.invoice_id: row for row in await store.invoices_by_id(connection, {o.object_id for _, o in told})}
         standing = await store.exceptions_of(connection, set(rows))
@@ -235,13 +243,13 @@ class Invoices:
             if row is None:
                 continue
             known = standing.get(row.invoice_id, [])
-            if row.state == "held" and _goes_on(outcome, known):
+            if row.state == "held" and _goes_on(row, outcome, known):
                 # It is sent again, or was found booked after all: what the ERP had refused goes its way again.
                 row.state = "to_post"
                 passing[row.invoice_id] = msgspec.structs.replace(row)
             if row.state not in ("to_post", "posted"):
                 continue
-            invoice = codec.decode(row.content, Invoice)
+            invoice = codec.decode_own(row.content, Invoice)
             now = self._ports.clock.now()
             cause = Cause(message.message_id, message.type, message.trace_id)
             finding = _posting_finding(outcome, row)
@@ -403,16 +411,14 @@ def _decimal(exact: Fraction) -> Decimal:
     return Decimal(exact.numerator) / Decimal(exact.denominator)
 
 
-def _goes_on(outcome: DeliveryOutcome, records: Sequence[ExceptionRecord]) -> bool:
+def _goes_on(row: Row, outcome: DeliveryOutcome, records: Sequence[ExceptionRecord]) -> bool:
     """Whether a posting that the ERP had refused is on its way again, or was booked after all.
 
-    What is booked is booked, whatever else was found; it is sent again only where the refusal was all there was.
+    What is booked is booked, whatever was found since; it goes its way again only where it still is to be posted.
     """
     latest = {record.exception_id: record for record in records}
-    codes = {record.reason_code for record in latest.values() if record.is_open}
-    if "posting.rejected" not in codes:
-        return False
-    return outcome.state == "settled" or (outcome.state == "waiting" and codes <= {"posting.rejected"})
+    refused = any(record.is_open and record.reason_code == "posting.rejected" for record in latest.values())
+    return refused and (outcome.state == "settled" or (outcome.state == "waiting" and row.verdict == "post"))
 
 
 def _posting_finding(outcome: DeliveryOutcome, row: Row) -> Finding | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 
 from tripartite.core.estate import Estate
 from tripartite.core.matching.result import Allocation, MatchResult
@@ -22,6 +23,7 @@ def build_posting(
     invoice_id: str,
     invoice: Invoice,
     result: MatchResult,
+    released: Sequence[Allocation],
     orders: Mapping[str, Order],
     estate: Estate,
     *,
@@ -37,7 +39,7 @@ def build_posting(
     without an order are the unplanned cost. What the document differs by inside the small-difference limit is said.
     """
     allocations: dict[int, list[Allocation]] = {}
-    for entry in result.allocations:
+    for entry in released:
         allocations.setdefault(entry.invoice_line, []).append(entry)
     lines: list[PostingLine] = []
     for line in invoice.lines:
@@ -113,15 +115,14 @@ def _parts(
     """The line's amount over the order lines (and, where receipts bind, receipts) it met: shares by quantity, rounded
     to the minor unit, the remainder on the last so that nothing is lost.
     """
+    if len(entries) == 1:  # one order line, one receipt: nothing to share out
+        only = entries[0]
+        receipt = only.receipt_number if _binds(orders, only) else ""
+        return [(only.order_number, only.order_line, receipt, abs(decimal_of(only.quantity)), amount)]
     groups: dict[tuple[str, int, str], Decimal] = {}
     for entry in entries:
-        order = orders.get(entry.order_number)
-        binds = order is not None and any(
-            each.line == entry.order_line and each.basis == "receipt" for each in order.lines
-        )
-        key = (entry.order_number, entry.order_line, entry.receipt_number if binds else "")
-        quantity = Decimal(entry.quantity.numerator) / Decimal(entry.quantity.denominator)
-        groups[key] = groups.get(key, Decimal(0)) + quantity
+        key = (entry.order_number, entry.order_line, entry.receipt_number if _binds(orders, entry) else "")
+        groups[key] = groups.get(key, Decimal(0)) + decimal_of(entry.quantity)
     total = sum(groups.values(), Decimal(0))
     if not groups or not total:
         return []
@@ -134,3 +135,21 @@ def _parts(
         left -= share
         parts.append((order_number, order_line, receipt, abs(quantity), share))
     return parts
+
+
+def _binds(orders: Mapping[str, Order], entry: Allocation) -> bool:
+    """Whether the order line is matched against receipts by name (S15)."""
+    order = orders.get(entry.order_number)
+    if order is None:
+        return False
+    for line in order.lines:
+        if line.line == entry.order_line:
+            return line.basis == "receipt"
+    return False
+
+
+def decimal_of(exact: Fraction) -> Decimal:
+    """An exact quantity as a decimal; one that has no end is cut at 28 digits, far below any unit's grain."""
+    if exact.denominator == 1:
+        return Decimal(exact.numerator)
+    return Decimal(exact.numerator) / Decimal(exact.denominator)

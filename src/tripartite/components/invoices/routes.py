@@ -109,7 +109,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
     async def one_invoice(request: Request[Any, Any, Any], invoice_id: str) -> dict[str, Any]:
         async with ports.db.connection() as connection:
             row = await row_of(connection, request, invoice_id)
-            invoice = codec.decode(row.content, Invoice)
+            invoice = codec.decode_own(row.content, Invoice)
             around = await gather(
                 connection,
                 ports.estate,

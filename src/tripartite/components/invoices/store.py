@@ -75,6 +75,14 @@ def _row(values: Sequence[Any]) -> Row:
     return Row(**dict(zip(COLUMNS, values, strict=True)))
 
 
+class RawFacts(msgspec.Struct):
+    """The bytes that facts are kept as, beside what was read from them: for digests that need no encoding."""
+
+    orders: dict[str, bytes]
+    receipts: dict[str, list[bytes]]
+    suppliers: dict[str, bytes]
+
+
 async def next_sequences(connection: Connection, count: int) -> list[int]:
     """Places in the order of arrival."""
     found = await execute(connection, "SELECT nextval('invoices.arrival') FROM generate_series(1, %s)", (count,))
@@ -88,7 +96,7 @@ async def known_ids(connection: Connection, ids: Sequence[str]) -> set[str]:
     return {row[0] for row in await found.fetchall()}
 
 
-async def lock_orders(connection: Connection, keys: Collection[Key]) -> dict[Key, Order]:
+async def lock_orders(connection: Connection, keys: Collection[Key], raw: RawFacts | None = None) -> dict[Key, Order]:
     """The orders of these numbers, locked in key order: whoever decides about an order holds its row.
 
     An order that is not known yet gets a row of version 0 to be locked by, so that an invoice and its order that arrive
@@ -111,10 +119,10 @@ async def lock_orders(connection: Connection, keys: Collection[Key]) -> dict[Key
         ORDER BY company_code, number FOR UPDATE OF purchase_order""",
         ([k[0] for k in wanted], [k[1] for k in wanted]),
     )
-    return {(row[0], row[1]): _order(row[2]) for row in await found.fetchall() if row[2]}
+    return _orders(await found.fetchall(), raw)
 
 
-async def read_orders(connection: Connection, keys: Collection[Key]) -> dict[Key, Order]:
+async def read_orders(connection: Connection, keys: Collection[Key], raw: RawFacts | None = None) -> dict[Key, Order]:
     """The same without the lock, for questions."""
     wanted = sorted(keys)
     found = await execute(
@@ -124,14 +132,16 @@ async def read_orders(connection: Connection, keys: Collection[Key]) -> dict[Key
         WHERE version > 0""",
         ([k[0] for k in wanted], [k[1] for k in wanted]),
     )
-    return {(row[0], row[1]): _order(row[2]) for row in await found.fetchall()}
+    return _orders(await found.fetchall(), raw)
 
 
-def _order(document: bytes) -> Order:
-    return codec.decode(document, Order)
+def _orders(rows: Sequence[tuple[Any, ...]], raw: RawFacts | None) -> dict[Key, Order]:
+    if raw is not None:
+        raw.orders.update({row[1]: row[2] for row in rows})
+    return {(row[0], row[1]): codec.decode_own(row[2], Order) for row in rows if row[2]}
 
 
-async def receipts_of(connection: Connection, keys: Collection[Key]) -> list[Receipt]:
+async def receipts_of(connection: Connection, keys: Collection[Key], raw: RawFacts | None = None) -> list[Receipt]:
     """All receipts that belong to these orders."""
     wanted = sorted(keys)
     found = await execute(
@@ -142,7 +152,14 @@ async def receipts_of(connection: Connection, keys: Collection[Key]) -> list[Rec
         ORDER BY company_code, number""",
         ([k[0] for k in wanted], [k[1] for k in wanted]),
     )
-    return [codec.decode(row[0], Receipt) for row in await found.fetchall()]
+    receipts = []
+    for (document,) in await found.fetchall():
+        receipt = codec.decode_own(document, Receipt)
+        receipts.append(receipt)
+        if raw is not None:
+            for number in {line.order_number for line in receipt.lines}:
+                raw.receipts.setdefault(number, []).append(document)
+    return receipts
 
 
 async def link_receipts(connection: Connection, rows: Collection[tuple[str, str, str]]) -> None:
@@ -276,7 +293,9 @@ async def keep_suppliers(connection: Connection, suppliers: Sequence[Supplier]) 
     return changed
 
 
-async def suppliers_and_groups(connection: Connection, ids: Collection[str]) -> list[Supplier]:
+async def suppliers_and_groups(
+    connection: Connection, ids: Collection[str], raw: RawFacts | None = None
+) -> list[Supplier]:
     """These suppliers, and all who share a tax id or an account with one of them."""
     found = await execute(
         connection,
@@ -288,7 +307,13 @@ async def suppliers_and_groups(connection: Connection, ids: Collection[str]) -> 
         """,
         {"ids": sorted(ids)},
     )
-    return [codec.decode(row[0], Supplier) for row in await found.fetchall()]
+    suppliers = []
+    for (document,) in await found.fetchall():
+        supplier = codec.decode_own(document, Supplier)
+        suppliers.append(supplier)
+        if raw is not None:
+            raw.suppliers[supplier.supplier_id] = document
+    return suppliers
 
 
 # Writing
@@ -385,6 +410,26 @@ async def add_allocations(connection: Connection, rows: Sequence[Sequence[Any]])
     await copy_rows(connection, "invoices.allocation", ALLOCATION, rows)
 
 
+Place = tuple[str, str, int, str, int]  # company code, order, its line, receipt (empty: the line as a whole), its line
+
+
+async def room_of(connection: Connection, keys: Collection[Key]) -> dict[Place, Decimal]:
+    """What may still be released of the lines of these orders and of their receipts, where that is bounded."""
+    wanted = sorted(keys)
+    found = await execute(
+        connection,
+        """SELECT r.company_code, r.order_number, r.order_line, r.receipt_number, r.receipt_line,
+            r.quantity - coalesce((SELECT sum(a.quantity) FROM invoices.allocation a
+                WHERE (a.company_code, a.order_number, a.order_line) = (r.company_code, r.order_number, r.order_line)
+                AND (r.receipt_number = '' OR
+                    (a.receipt_number, a.receipt_line) = (r.receipt_number, r.receipt_line))), 0)
+        FROM invoices.releasable r JOIN unnest(%s::text[], %s::text[]) AS n (company_code, order_number)
+            USING (company_code, order_number) WHERE r.quantity IS NOT NULL""",
+        ([k[0] for k in wanted], [k[1] for k in wanted]),
+    )
+    return {(row[0], row[1], row[2], row[3], row[4]): row[5] for row in await found.fetchall()}
+
+
 async def set_releasable(connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
     """What may be released: (company, order, line, receipt or empty, its line, quantity or None)."""
     ordered = sorted(rows, key=lambda row: (row[0], row[1], row[2], row[3], row[4]))
@@ -411,7 +456,7 @@ async def exceptions_of(connection: Connection, ids: Collection[str]) -> dict[st
     )
     records: dict[str, list[ExceptionRecord]] = {}
     for invoice_id, record in await found.fetchall():
-        records.setdefault(invoice_id, []).append(codec.decode(record, ExceptionRecord))
+        records.setdefault(invoice_id, []).append(codec.decode_own(record, ExceptionRecord))
     return records
 
 

@@ -37,7 +37,7 @@ class Orders:
 
     async def on_orders_received(self, connection: Connection, batch: Batch) -> None:
         """Keep the newest version of each order and tell of it."""
-        arrived = [codec.decode(message.payload, OrderArrived) for message in batch.messages]
+        arrived = [codec.decode_own(message.payload, OrderArrived) for message in batch.messages]
         now = self._ports.clock.now()
         rows: list[dict[str, Any]] = []
         leaves = []
@@ -83,7 +83,7 @@ class Orders:
 
     async def on_requisitions_received(self, connection: Connection, batch: Batch) -> None:
         """Keep the newest version of each requisition and tell of it."""
-        arrived = [codec.decode(message.payload, RequisitionArrived) for message in batch.messages]
+        arrived = [codec.decode_own(message.payload, RequisitionArrived) for message in batch.messages]
         now = self._ports.clock.now()
         rows = [
             {
@@ -113,7 +113,7 @@ class Orders:
         """An invoice names an order that is not here: ask procurement for it, once for each number."""
         wanted = {}
         for message in batch.messages:
-            command = codec.decode(message.payload, SeekOrder)
+            command = codec.decode_own(message.payload, SeekOrder)
             wanted[command.company_code, command.order_number] = (message, command)
         here = await store.known_numbers(connection, sorted(wanted))
         missing = [
@@ -138,7 +138,7 @@ class Orders:
         """Procurement was asked: tell whether the order was found there."""
         outgoing = []
         for message in batch.messages:
-            answer = codec.decode(message.payload, Answered)
+            answer = codec.decode_own(message.payload, Answered)
             if answer.question != QUESTION:
                 continue
             await store.answered(connection, answer.company_code, answer.reference, answer.found > 0, answer.as_of)

@@ -48,7 +48,7 @@ async def order(connection: Connection, number: str, companies: Sequence[str] | 
         (number, companies, companies),
     )
     row = await found.fetchone()
-    return (codec.decode(row[0], Order), row[1]) if row else None
+    return (codec.decode_own(row[0], Order), row[1]) if row else None
 
 
 async def orders(

@@ -33,7 +33,7 @@ class Receipts:
 
     async def on_receipts_received(self, connection: Connection, batch: Batch) -> None:
         """Keep the newest version of each receipt and tell of it."""
-        arrived = [codec.decode(message.payload, ReceiptArrived) for message in batch.messages]
+        arrived = [codec.decode_own(message.payload, ReceiptArrived) for message in batch.messages]
         now = self._ports.clock.now()
         rows: list[dict[str, Any]] = []
         leaves = []
@@ -81,7 +81,7 @@ class Receipts:
         """The receipts of an order are wanted afresh: one pending query per order, however many invoices ask."""
         wanted = {}
         for message in batch.messages:
-            command = codec.decode(message.payload, RequeryReceipts)
+            command = codec.decode_own(message.payload, RequeryReceipts)
             wanted[command.company_code, command.order_number] = (message, command)
         rows = [
             (company, number, wanted[company, number][1].invoice_id, wanted[company, number][0].correlation_id)
@@ -97,7 +97,7 @@ class Receipts:
         """The warehouse side was asked: tell up to when the receipts of the order are known now."""
         outgoing = []
         for message in batch.messages:
-            answer = codec.decode(message.payload, Answered)
+            answer = codec.decode_own(message.payload, Answered)
             if answer.question != QUESTION:
                 continue
             await store.requeried(connection, answer.company_code, answer.reference, answer.as_of)

@@ -44,7 +44,7 @@ async def receipt(connection: Connection, number: str, companies: Sequence[str] 
         (number, companies, companies),
     )
     row = await found.fetchone()
-    return (codec.decode(row[0], Receipt), row[1]) if row else None
+    return (codec.decode_own(row[0], Receipt), row[1]) if row else None
 
 
 async def receipts(
@@ -63,7 +63,7 @@ async def receipts(
     )
     rows = []
     for row in await found.fetchall():
-        value = codec.decode(row[7], Receipt)
+        value = codec.decode_own(row[7], Receipt)
         rows.append(
             {
                 "company_code": row[0],

@@ -28,7 +28,7 @@ class Suppliers:
 
     async def on_suppliers_received(self, connection: Connection, batch: Batch) -> None:
         """Keep the newest version of each supplier and tell of it."""
-        arrived = [codec.decode(message.payload, SupplierArrived) for message in batch.messages]
+        arrived = [codec.decode_own(message.payload, SupplierArrived) for message in batch.messages]
         known = await store.by_tax_id(connection, [each.value.tax_id for each in arrived if each.value.tax_id])
         now = self._ports.clock.now()
         rows: list[dict[str, Any]] = []

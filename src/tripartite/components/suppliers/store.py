@@ -38,7 +38,7 @@ async def by_tax_id(connection: Connection, tax_ids: Sequence[str]) -> dict[str,
         HAVING count(*) = 1""",
         (list(tax_ids),),
     )
-    return {row[0]: codec.decode(row[1], Supplier) for row in await found.fetchall()}
+    return {row[0]: codec.decode_own(row[1], Supplier) for row in await found.fetchall()}
 
 
 async def supplier(connection: Connection, supplier_id: str) -> Supplier | None:
@@ -48,7 +48,7 @@ async def supplier(connection: Connection, supplier_id: str) -> Supplier | None:
         (supplier_id,) * 2,
     )
     row = await found.fetchone()
-    return codec.decode(row[0], Supplier) if row else None
+    return codec.decode_own(row[0], Supplier) if row else None
 
 
 async def suppliers(connection: Connection, after: str, limit: int) -> list[Supplier]:
@@ -57,7 +57,7 @@ async def suppliers(connection: Connection, after: str, limit: int) -> list[Supp
         "SELECT document FROM suppliers.supplier WHERE supplier_id > %s ORDER BY supplier_id LIMIT %s",
         (after, limit),
     )
-    return [codec.decode(row[0], Supplier) for row in await found.fetchall()]
+    return [codec.decode_own(row[0], Supplier) for row in await found.fetchall()]
 
 
 async def twins(connection: Connection, supplier: Supplier) -> list[str]:

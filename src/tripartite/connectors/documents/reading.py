@@ -120,7 +120,7 @@ def _read(raw: Raw, wanted: str) -> Read:
     other = _not_xml(raw.content)
     if other is not None:
         if isinstance(other, str):
-            return Unreadable("intake.type_not_supported", other, "canonical JSON is read by our own API")
+            return Unreadable("intake.type_not_supported", other, "canonical JSON is read by our own API", other)
         return other
     source = Source()
     name = ""
@@ -148,7 +148,7 @@ def _not_xml(content: bytes) -> str | Unreadable | None:
         return "canonical.json"
     for signature, name in _SIGNATURES:
         if start.startswith(signature):
-            return Unreadable("intake.type_not_supported", name, f"{name} is not read here")
+            return Unreadable("intake.type_not_supported", name, f"{name} is not read here", name)
     if not content.strip():
         return Unreadable("intake.malformed", "", "nothing was sent")
     return Unreadable("intake.type_not_supported", "", "neither XML nor JSON")

@@ -79,6 +79,10 @@ class FastTrace(msgspec.Struct, frozen=True, eq=False):
         """First in, first out over the receipts of each order line, from what was billed before on. Rule: S3."""
         result = []
         for place, before in enumerate(self.befores):
+            simple = self._from_one_receipt(place) if before == 0 else None
+            if simple is not None:
+                result.append(simple)
+                continue
             line = self.bill.numbers(self.path.book).lines[place]
             assert line.order_line is not None
             ordered = self.order.by_line[line.order_line]
@@ -93,6 +97,20 @@ class FastTrace(msgspec.Struct, frozen=True, eq=False):
                         Allocation(line.line, self.order.number, ordered.line, entry.number, entry.line, part)
                     )
         return tuple(result)
+
+    def _from_one_receipt(self, place: int) -> Allocation | None:
+        """The most frequent case without exact numbers: nothing billed before, one receipt in the order's unit."""
+        doc = self.bill.doc.lines[place]
+        if doc.order_line is None or doc.quantity is None:
+            return None
+        ordered = self.order.by_line[doc.order_line]
+        receipts = ordered.raw_receipts
+        if len(receipts) != 1 or doc.unit not in ("", ordered.unit) or doc.quantity <= 0:
+            return None
+        receipt, only = receipts[0]
+        if receipt.kind != "receipt" or only.unit not in ("", ordered.unit) or only.quantity < doc.quantity:
+            return None
+        return Allocation(doc.line, self.order.number, ordered.line, receipt.number, only.line, Fraction(doc.quantity))
 
     def inputs_digest(self) -> str:
         """SHA-256 over all that was looked at."""

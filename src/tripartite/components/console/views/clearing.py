@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from fractions import Fraction
 from typing import Any
 
 import msgspec
 
 from tripartite.components.console import words
-from tripartite.components.console.formats import Formats
+from tripartite.components.console.formats import Formats, exact
 from tripartite.components.console.words import Mark
 from tripartite.core.exceptions.reasons import reasons
 
@@ -81,53 +82,72 @@ def _head(code: str, line: int) -> str:
 def ways_out(invoice: Mapping[str, Any], formats: Formats) -> list[Way]:
     """What would clear the open exceptions: their alternatives where the record has some, else what is awaited.
 
+    The same reason on several lines, for the same owner and due time, is one way with the sum of what is at risk.
     Order: the earliest due time, then the alternatives' own rank; what would be wrong last.
     """
     found: list[tuple[tuple[str, int], Way]] = []
+    alike: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
     for record in invoice["exceptions"]:
         if record["state"] != "open":
             continue
         due = str(record.get("due_at") or "")
-        amount = formats.money(record["money_at_risk"], record["currency"])
-        alternatives = record.get("alternatives") or ()
-        for alternative in alternatives:
-            way = Way(
-                head=alternative["change"],
-                who=", ".join(words.owner(role) for role in alternative.get("by_roles", ())),
-                sentence=f"In {alternative['where']}." if alternative.get("where") else "",
-                waits="",
-                amount=formats.money(alternative.get("cost"), record["currency"]) or amount,
-                due_at=str(alternative.get("by_when") or due),
-                late=formats.is_past(alternative.get("by_when") or due),
-                severity=record["severity"],
-                code=record["reason_code"],
-                wrong=alternative.get("wrong", ""),
-                again_at="",
-            )
+        for alternative in record.get("alternatives") or ():
+            way = _alternative(record, alternative, due, formats)
             found.append(((due or "9999", alternative.get("rank", 0)), way))
-        if not alternatives:
-            found.append(((due or "9999", 0), _awaited(record, amount, due, formats)))
+        if not record.get("alternatives"):
+            key = (record["reason_code"], record["owner_role"], record.get("owner_person") or "", due)
+            alike.setdefault((*key, record["currency"]), []).append(record)
+    for records in alike.values():
+        due = str(records[0].get("due_at") or "")
+        found.append(((due or "9999", 0), _awaited(records, due, formats)))
     return [way for _, way in sorted(found, key=lambda entry: (bool(entry[1].wrong), *entry[0]))]
 
 
-def _awaited(record: Mapping[str, Any], amount: str, due: str, formats: Formats) -> Way:
-    """What is awaited for an exception, from the catalogue's facts, in one sentence each."""
-    known = reasons().get(record["reason_code"])
-    person = record.get("owner_person") or ""
-    roles = [record["owner_role"], *record.get("also_roles", ())]
-    line = record.get("line", 0)
-    recheck = tuple(record.get("waits_for") or (known.recheck_on if known else ()))
-    where = f", line {line}" if line else ""
+def _alternative(record: Mapping[str, Any], alternative: Mapping[str, Any], due: str, formats: Formats) -> Way:
+    """One counterfactual of an exception's record."""
+    by_when = str(alternative.get("by_when") or due)
     return Way(
-        head=(known.meaning.rstrip(".") if known else record["reason_code"]) + where,
-        who=person or ", ".join(words.owner(role) for role in dict.fromkeys(roles)),
+        head=alternative["change"],
+        who=", ".join(words.owner(role) for role in alternative.get("by_roles", ())),
+        sentence=f"In {alternative['where']}." if alternative.get("where") else "",
+        waits="",
+        amount=formats.money(alternative.get("cost") or record["money_at_risk"], record["currency"]),
+        due_at=by_when,
+        late=formats.is_past(by_when),
+        severity=record["severity"],
+        code=record["reason_code"],
+        wrong=alternative.get("wrong", ""),
+        again_at="",
+    )
+
+
+def _awaited(records: list[Mapping[str, Any]], due: str, formats: Formats) -> Way:
+    """What is awaited for exceptions of one reason, from the catalogue's facts, in one sentence each."""
+    record = records[0]
+    known = reasons().get(record["reason_code"])
+    roles = [record["owner_role"], *record.get("also_roles", ())]
+    lines = sorted(each["line"] for each in records if each.get("line"))
+    recheck = tuple(record.get("waits_for") or (known.recheck_on if known else ()))
+    at_risk = sum((exact(each["money_at_risk"]) or Fraction(0) for each in records), Fraction(0))
+    return Way(
+        head=(known.meaning.rstrip(".") if known else record["reason_code"]) + _on_lines(lines),
+        who=record.get("owner_person") or ", ".join(words.owner(role) for role in dict.fromkeys(roles)),
         sentence=known.response if known else record.get("next_action", ""),
         waits=words.facts(recheck) if recheck else "",
-        amount=amount,
+        amount=formats.money(at_risk, record["currency"]),
         due_at=due,
         late=formats.is_past(due),
         severity=record["severity"],
         code=record["reason_code"],
         wrong="",
-        again_at=str(record.get("recheck_at") or ""),
+        again_at=min((str(each["recheck_at"]) for each in records if each.get("recheck_at")), default=""),
     )
+
+
+def _on_lines(lines: list[int]) -> str:
+    if not lines:
+        return ""
+    if len(lines) == 1:
+        return f", line {lines[0]}"
+    shown = ", ".join(str(line) for line in lines[:6])
+    return f", lines {shown}" + (f" and {len(lines) - 6} more" if len(lines) > 6 else "")

@@ -6,7 +6,6 @@ bar and their words are worked out here. Nothing is decided, and nothing is roun
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -15,13 +14,11 @@ import msgspec
 
 from tripartite.components.console import words
 from tripartite.components.console.formats import SPACE, Formats, exact
+from tripartite.components.console.views.limits import QUANTITY, Bar, bar_of, limit_words, share_of
 from tripartite.components.console.words import Mark, Tone
-from tripartite.core.money import minor_digits
 
-_PERCENT = re.compile(r"(\d+(?:\.\d+)?) %")
-_ABSOLUTE = re.compile(r"absolute (\d+(?:\.\d+)?|exact)")
-_QUANTITY = ("match.quantity", "match.not_received")
-BAR_WIDTH = 1000  # units of the drawing; the page stretches it
+FOLD_ABOVE = 12
+MOST_LINES = 300
 _MOVES = {
     "receipt": "on",
     "service_entry": "done by",
@@ -45,15 +42,6 @@ _NAMES = (
     ("integration.", "Mapping"),
     ("control.", "Control"),
 )
-
-
-class Bar(msgspec.Struct, frozen=True):
-    """A variance drawn: filled up to `filled`, hatched from there to `hatched`, a tick at `tick` (None: no limit)."""
-
-    filled: int
-    hatched: int
-    tick: int | None
-    label: str
 
 
 class Variance(msgspec.Struct, frozen=True):
@@ -107,6 +95,9 @@ class Table(msgspec.Struct, frozen=True):
     over: str
     orders: tuple[str, ...]
     held_lines: int
+    all_lines: int
+    folded: int = 0
+    left_out: int = 0
 
 
 def match_table(invoice: Mapping[str, Any], formats: Formats) -> Table:
@@ -140,7 +131,7 @@ def match_table(invoice: Mapping[str, Any], formats: Formats) -> Table:
     of_document = [finding for finding in findings if finding.get("line", 0) not in shown]
     owed = _owed(invoice)
     net = exact(invoice["net"])
-    over = sum((exact(finding.get("variance")) or Fraction(0) for finding in findings), Fraction(0))
+    over = _over(findings)
     return Table(
         currency=currency,
         order_currency=next((order["currency"] for order in invoice["orders"]), currency),
@@ -153,7 +144,38 @@ def match_table(invoice: Mapping[str, Any], formats: Formats) -> Table:
         over=formats.amount(over, currency) if over else "",
         orders=tuple(_order_name(order) for order in invoice["orders"]),
         held_lines=len({line.number for line in lines if line.tone in ("hold", "refuse")}),
+        all_lines=len(shown),
     )
+
+
+def _over(findings: Sequence[Mapping[str, Any]]) -> Fraction:
+    """What is over the limits: the largest variance of each line, since two rules may speak of the same money.
+
+    What concerns the whole document is counted only where no line has a finding.
+    """
+    by_line: dict[int, Fraction] = {}
+    for finding in findings:
+        line, variance = finding.get("line", 0), exact(finding.get("variance")) or Fraction(0)
+        by_line[line] = max(by_line.get(line, Fraction(0)), variance)
+    whole = by_line.pop(0, Fraction(0))
+    return sum(by_line.values(), Fraction(0)) or whole
+
+
+def fold(table: Table, *, everything: bool) -> Table:
+    """The same table without the lines that agree, where there are more than `FOLD_ABOVE`; `folded` counts them.
+
+    `everything` shows them too. At most `MOST_LINES` rows are ever drawn: those with something to say before those
+    that agree, and `left_out` says how many are not.
+    """
+    lines = table.lines
+    if len(lines) > FOLD_ABOVE and not everything:
+        lines = tuple(line for line in lines if line.tone != "agree")
+    folded = len(table.lines) - len(lines)
+    if len(lines) > MOST_LINES:
+        wanted = {id(line) for line in sorted(lines, key=lambda line: line.tone == "agree")[:MOST_LINES]}
+        lines = tuple(line for line in lines if id(line) in wanted)
+    left_out = len(table.lines) - folded - len(lines)
+    return msgspec.structs.replace(table, lines=lines, folded=folded, left_out=left_out)
 
 
 def _order_name(order: Mapping[str, Any]) -> str:
@@ -198,7 +220,7 @@ def _line(
     )
     variances = [_found(finding, pair, rows, currency, formats) for finding in findings]
     if not variances and first:
-        variances.append(_agreed(pair, currency, formats))
+        variances.append(_agreed(pair, invoice["kind"], currency, formats))
     title = line.get("description") or line.get("item") or line.get("supplier_item") or "(no description)"
     details = [line.get("item") or line.get("supplier_item") or known.get("item") or ""]
     details.append(f"cost centre {known['cost_centre']}" if known.get("cost_centre") else "")
@@ -290,7 +312,9 @@ def _unmatched(
     invoice: Mapping[str, Any], order_lines: Mapping[tuple[str, int], Mapping[str, Any]], formats: Formats
 ) -> list[Line]:
     met = {(pair["order_number"], pair["order_line"]) for pair in invoice["pairs"]}
-    found = []
+    found: list[Line] = []
+    if not met:  # nothing was compared, so it says nothing that an order line is left over
+        return found
     for (number, place), line in sorted(order_lines.items()):
         if (number, place) in met:
             continue
@@ -333,10 +357,10 @@ def _found(
     if breach is not None and unit not in ("words", ""):
         is_money = unit == currency
         shown = formats.amount(breach, currency, sign=True) if is_money else f"+{_quantity(str(breach), unit, formats)}"
-        share = _share(breach, pair) if is_money else ""
-        said = _limit_words(code, str(limit), pair, currency, formats)
+        share = share_of(breach, pair) if is_money else ""
+        said = limit_words(code, str(limit), pair, currency, formats)
         measured = f"{share or shown}, {said}" if said else (share or shown)
-        if code.startswith(_QUANTITY) and limit:
+        if code.startswith(QUANTITY) and limit:
             measured = f"{shown} over {_quantity(str(limit), unit, formats)}"
     tone: Tone = "refuse" if code in ("duplicate.exact", "tax.einvoice_invalid") else "hold"
     return Variance(
@@ -346,102 +370,19 @@ def _found(
         row=words.row_that_spoke(finding, rows),
         code=code,
         sentence=str(finding.get("words", "")),
-        bar=_bar(code, breach, str(limit), pair, currency, formats),
+        bar=bar_of(code, breach, str(limit), pair, currency, formats),
     )
 
 
-def _share(breach: Fraction, pair: Mapping[str, Any] | None) -> str:
-    expected = exact(pair["expected"]) if pair and pair["expected"] is not None else None
-    return "" if not expected else f"{'+' if breach > 0 else ''}{_percent_text(breach / expected)}"
-
-
-def _percent_text(share: Fraction) -> str:
-    rounded = round(share * 10_000)
-    whole, part = divmod(abs(rounded), 100)
-    shown = f"{whole}.{part:02d}".rstrip("0").rstrip(".")
-    return f"{'−' if rounded < 0 else ''}{shown}{SPACE}%"
-
-
-class _Bound(msgspec.Struct, frozen=True):
-    """One bound of a price: its value in the document's currency, and how it is said."""
-
-    value: Fraction
-    said: str
-
-
-def _price_bounds(limit: str, pair: Mapping[str, Any], currency: str, formats: Formats) -> list[_Bound]:
-    """The bounds of a price limit (`strict: 2 %, absolute 1.50`): percent of what is expected, and a sum per unit."""
-    bounds = []
-    expected, quantity = exact(pair["expected"]), exact(pair["billed"])
-    if (percent := _PERCENT.search(limit)) and expected is not None:
-        value = abs(expected) * Fraction(percent[1]) / 100
-        bounds.append(_Bound(value, f"{percent[1]}{SPACE}% = {formats.amount(_minor(value, currency), currency)}"))
-    if (absolute := _ABSOLUTE.search(limit)) and quantity is not None:
-        each = Fraction(0) if absolute[1] == "exact" else Fraction(absolute[1])
-        value = each * abs(quantity)
-        shown = formats.amount(_minor(value, currency), currency)
-        bounds.append(_Bound(value, f"{formats.price(each, currency)} each = {shown}"))
-    return bounds
-
-
-def _minor(value: Fraction, currency: str) -> Fraction:
-    """Rounded half-even to the currency's minor unit, to be shown."""
-    scale = 10 ** minor_digits(currency)
-    return Fraction(round(value * scale), scale)
-
-
-def _limit_words(code: str, limit: str, pair: Mapping[str, Any] | None, currency: str, formats: Formats) -> str:
-    """A limit as it is said beside the bar: both bounds with their values where there are two."""
-    if code.startswith("match.price") and pair is not None:
-        bounds = _price_bounds(limit, pair, currency, formats)
-        if len(bounds) == 2:
-            which = "higher" if limit.startswith("lenient") else "lower"
-            return f"limit: the {which} of {bounds[0].said} and {bounds[1].said}"
-        if bounds:
-            return f"limit {bounds[0].said}"
-    return f"limit {limit}" if limit else ""
-
-
-def _limit_of(
-    code: str, limit: str, pair: Mapping[str, Any] | None, currency: str, formats: Formats
-) -> Fraction | None:
-    """A limit as a number in the unit of its breach; None where none can be drawn."""
-    plain = exact(limit)
-    if plain is not None or not code.startswith("match.price") or pair is None:
-        return plain
-    values = [bound.value for bound in _price_bounds(limit, pair, currency, formats)]
-    if not values:
-        return None
-    return max(values) if limit.startswith("lenient") else min(values)
-
-
-def _bar(
-    code: str, breach: Fraction | None, limit: str, pair: Mapping[str, Any] | None, currency: str, formats: Formats
-) -> Bar | None:
-    """How far a variance goes beyond its limit. A quantity's breach is only what is too much, so its limit is zero."""
-    if breach is None:
-        return None
-    allowed = Fraction(0) if code.startswith(_QUANTITY) else _limit_of(code, limit, pair, currency, formats)
-    if allowed is None:
-        return None
-    size = abs(breach)
-    most = max(size, allowed)
-    if not most:
-        return None
-    scale = BAR_WIDTH * Fraction(9, 10) / most
-    tick = round(allowed * scale)
-    filled = round(min(size, allowed) * scale)
-    label = f"{formats.number(size)} against a limit of {formats.number(allowed)}"
-    return Bar(filled=filled, hatched=round(size * scale), tick=tick, label=label)
-
-
-def _agreed(pair: Mapping[str, Any] | None, currency: str, formats: Formats) -> Variance:
+def _agreed(pair: Mapping[str, Any] | None, kind: str, currency: str, formats: Formats) -> Variance:
+    if pair is None and kind in ("credit_memo", "subsequent_credit"):
+        return Variance(Mark("wait", "Credit"), "", "gives back what was billed, no receipt to compare", "", "", "")
     if pair is None:
         return Variance(Mark("wait", "No order line"), "", "nothing to compare it with", "", "", "")
     variance = exact(pair["variance"]) or Fraction(0)
     if not variance:
         return Variance(Mark("agree", "Agreed"), formats.amount(Fraction(0), currency), "no difference", "", "", "")
-    note = f"{_share(variance, pair)}, inside its limit" if _share(variance, pair) else "inside its limit"
+    note = f"{share_of(variance, pair)}, inside its limit" if share_of(variance, pair) else "inside its limit"
     return Variance(Mark("within", "Within limit"), formats.amount(variance, currency, sign=True), note, "", "", "")
 
 

@@ -32,6 +32,7 @@ class Step(msgspec.Struct, frozen=True):
     chips: tuple[Chip, ...]
     edge: Edge
     href: str
+    glyph: str = ""  # where the tone's own would mislead: nothing is awaited where nothing was named
 
 
 def ribbon(
@@ -76,7 +77,7 @@ def _requisition(invoice: Mapping[str, Any], events: Sequence[Mapping[str, Any]]
     requesters = dict.fromkeys(order["requester"] for order in invoice["orders"] if order.get("requester"))
     who = f", {next(iter(requesters))}" if requesters else ""
     if not line:
-        return Step("Requisition", "wait", "", "none named", (), "dashed", "")
+        return Step("Requisition", "wait", "", "none named", (), "dashed", "", "none")
     when = formats.short_date(formats.date_of(told[-1]["at"])) if told else ""
     chips = _sources(events, "requisition", told[-1]["state"] if told else "")
     return Step("Requisition", "agree", when, line + who, chips, "solid", "")
@@ -94,7 +95,7 @@ def _order(invoice: Mapping[str, Any], events: Sequence[Mapping[str, Any]], form
     known = [order["number"] for order in orders]
     missing = [number for number in named if number not in known]
     if not named and not orders:
-        return Step("Order", "wait", "", "none named", (), "dashed", "#match")
+        return Step("Order", "wait", "", "none named", (), "dashed", "#match", "none")
     if missing and not orders:
         return Step("Order", "hold", "", f"{', '.join(missing)} is not known", (), "dashed", "#match")
     when = formats.short_date(orders[0].get("issued_on"))
