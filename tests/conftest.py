@@ -3,7 +3,9 @@
     clones      the server of this test process, with its template
     database    an empty database with every schema, as its two roles
     house       all components on such a database, a clock that stands at Friday 20 November 2026, 08:00 UTC
+    observing   the same, with a SAP that may only be observed
     ports       the ports of that house
+    api         its HTTP application, without a socket
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from support.api import Api
 from support.clones import Clones
 from support.estates import development_estate, with_mode
 from support.house import House
@@ -74,3 +77,11 @@ def pytest_runtest_makereport(
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} reads real documents and was skipped though they are required."
     return report
+
+
+@pytest_asyncio.fixture
+async def api(house: House) -> AsyncIterator[Api]:
+    """The HTTP application of the house, its door open, and callers with the rights a test gives them."""
+    made = Api(house)
+    async with made:
+        yield made

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
+import io
 import json
 import tomllib
 from collections.abc import Iterator
@@ -31,15 +33,11 @@ def home() -> Iterator[Settings]:
 
 
 @pytest.fixture(scope="module")
-def told(home: Settings, tmp_path_factory: pytest.TempPathFactory) -> Told:
+def told(home: Settings) -> Told:
     """What became of each sample, by its path within the samples."""
     root = sample_root()
-    with pytest.MonkeyPatch.context() as patch:
-        import io
-        import sys
-
-        out = io.StringIO()
-        patch.setattr(sys, "stdout", out)
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
         status = ingest(home, [root / folder for folder in FOLDERS], "einvoice", json=True)
     assert status == 1, "some of them are refused"
     return {entry["path"].removeprefix(f"{root}/"): entry for entry in json.loads(out.getvalue())["files"]}

@@ -151,7 +151,7 @@ def test_one_line_that_met_two_order_lines_has_a_row_for_each() -> None:
     changed = invoice()
     changed["pairs"].append({**changed["pairs"][0], "order_line": 50, "billed": "8"})
     rows = [each for each in match_table(changed, F).lines if each.order.reference in
-            ("PO-18842 line 10", "PO-18842 line 50")]  # fmt: skip
+            ("order line 10", "order line 50")]  # fmt: skip
     assert [each.number for each in rows] == ["10", ""]
     assert rows[1].invoice.quantity == "of it 8\u00a0EA"
 
@@ -308,10 +308,24 @@ def test_one_reason_is_one_cause_whatever_its_currencies_and_owners() -> None:
         for currency, risk, due in (("EUR", "5.00", "2026-11-26"), ("PLN", "7.00", "2026-11-25"))
     ]  # fmt: skip
     rows.append({**rows[0], "reason_code": "duplicate.exact", "severity": "critical", "money_at_risk": "99.00"})
-    first, second = lists.causes(rows, [{"reason_code": "match.price_over_limit"}])
+    record = exception("match.price_over_limit", 20, "5.00")
+    first, second = lists.causes(rows, [record])
     assert first.code == "duplicate.exact"
     assert (second.count, second.at_risk, second.due_at) == (4, (("EUR", "5"), ("PLN", "7")), "2026-11-25")
     assert second.hidden == 3
+
+
+def test_an_invoice_counts_once_under_a_cause_with_its_lines_and_their_sum() -> None:
+    records = [
+        exception("reference.order_unknown", 2, "10.10", words="Line 2 names order 9.", object_refs=["9"]),
+        exception("reference.order_unknown", 1, "0.20", words="Line 1 names order 9.", due_at="2026-11-24T16:00:00Z"),
+        exception("reference.order_unknown", 0, "7", object_id="inv_other"),
+    ]
+    first, second = lists.members(records)
+    assert (first.lines, first.at_risk, first.value_held) == ((1, 2), "103/10", "16924.00")
+    assert first.sentences == ("Line 1 names order 9.", "Line 2 names order 9.")
+    assert (first.due_at, first.orders) == ("2026-11-24T16:00:00Z", ("9",))
+    assert (second.object_id, second.lines) == ("inv_other", ())
 
 
 def test_health_is_a_sentence_not_a_lamp() -> None:

@@ -78,6 +78,24 @@ ACTS: Mapping[str, str] = {
     "replay": "replayed",
 }
 SEVERITY_BARS: Mapping[str, int] = {name: place for place, name in enumerate(SEVERITIES, 1)}
+_FINDING_NAMES = (
+    ("match.price_cumulative", "Price, all bills"),
+    ("match.price_version", "Price version"),
+    ("match.price", "Price"),
+    ("match.quantity", "Quantity"),
+    ("match.not_received", "Not received"),
+    ("charge.", "Charge"),
+    ("tax.", "Tax"),
+    ("match.total", "Total"),
+    ("match.arithmetic", "Arithmetic"),
+    ("duplicate.", "Duplicate"),
+    ("approval.", "Approval"),
+    ("reference.", "Reference"),
+    ("supplier.", "Supplier"),
+    ("currency.", "Currency"),
+    ("integration.", "Mapping"),
+    ("control.", "Control"),
+)
 _AREA_TABLES = (
     ("match.price", "price"),
     ("match.quantity", "quantity"),
@@ -109,6 +127,11 @@ def response(code: str) -> str:
     """What is to be done about a reason; empty where the catalogue has no such reason."""
     found = reasons().get(code)
     return found.response if found else ""
+
+
+def finding_name(code: str) -> str:
+    """A finding's kind in a word or three, for its mark beside a line: `Price`, `Not received`."""
+    return next((name for prefix, name in _FINDING_NAMES if code.startswith(prefix)), "Finding")
 
 
 def owner(role: str) -> str:

@@ -396,13 +396,12 @@ class Decider:
         now: datetime,
     ) -> None:
         if released is not None and isinstance(decision, Post):
-            orders = {number: order for (_, number), order in around.orders.items()}
             posting = build_posting(
                 row.invoice_id,
                 invoice,
                 result,
                 released,
-                orders,
+                around.by_number,
                 self._ports.estate,
                 connection=decision.connection,
                 supplier_number=around.suppliers[row.supplier_id].names_elsewhere[decision.connection],

@@ -30,6 +30,7 @@ class Neighbourhood(msgspec.Struct):
 
     book: Book
     orders: dict[Key, Order]
+    by_number: dict[str, Order]
     rows: dict[str, Row]  # every invoice of the neighbourhood that is already recorded
     documents: dict[str, Invoice]
     suppliers: dict[str, Supplier]
@@ -130,7 +131,8 @@ async def gather(
         companies=[CompanyFacts(each.code, each.currency) for each in estate.companies],
         taxes=taxes_of(estate, country),
     )
-    return Neighbourhood(book, orders, rows, documents, {each.supplier_id: each for each in suppliers}, raw)
+    by_number = {number: order for (_, number), order in orders.items()}
+    return Neighbourhood(book, orders, by_number, rows, documents, {each.supplier_id: each for each in suppliers}, raw)
 
 
 def _places(rows: dict[str, Row], documents: dict[str, Invoice]) -> dict[str, int]:

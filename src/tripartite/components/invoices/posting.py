@@ -14,9 +14,20 @@ from tripartite.core.objects import Invoice, Order, Posting, PostingLine, Postin
 from tripartite.core.quantity import Quantity
 
 
+_WORDS: dict[tuple[str, str], Mapping[str, str]] = {}  # an estate's words for tax codes, worked out once
+
+
 def tax_word(estate: Estate, connection: str, ours: str) -> str:
     """The ERP's word for our tax code; our own where the estate has none (`tripartite check` says so beforehand)."""
-    return estate.foreign_word(connection, "tax_code", ours) or ours
+    return _tax_words(estate, connection).get(ours, ours)
+
+
+def _tax_words(estate: Estate, connection: str) -> Mapping[str, str]:
+    key = (estate.digest, connection)
+    if key not in _WORDS:
+        codes = {row.code for row in estate.tax_codes}
+        _WORDS[key] = {code: estate.foreign_word(connection, "tax_code", code) or code for code in codes}
+    return _WORDS[key]
 
 
 def build_posting(

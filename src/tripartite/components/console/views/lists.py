@@ -90,6 +90,24 @@ def standings(totals: Sequence[Mapping[str, Any]]) -> list[Standing]:
     ]
 
 
+class Member(msgspec.Struct, frozen=True):
+    """One document under a cause: its lines together, with the sum of what they put at risk. It counts once."""
+
+    kind: str
+    object_id: str
+    company_code: str
+    lines: tuple[int, ...]
+    sentences: tuple[str, ...]
+    currency: str
+    at_risk: str
+    value_held: str
+    due_at: str
+    person: str
+    also_roles: tuple[str, ...]
+    orders: tuple[str, ...]
+    notices: tuple[Mapping[str, Any], ...]
+
+
 class Cause(msgspec.Struct, frozen=True):
     """Open exceptions of one reason: how many, at risk in each currency, who owns them, the first due time."""
 
@@ -102,12 +120,13 @@ class Cause(msgspec.Struct, frozen=True):
     count: int
     at_risk: tuple[tuple[str, str], ...]
     due_at: str
-    rows: tuple[Mapping[str, Any], ...] = ()
+    members: tuple[Member, ...] = ()
+    shown: int = 0  # how many exceptions the members stand for
 
     @property
     def hidden(self) -> int:
-        """How many are not among `rows`."""
-        return max(0, self.count - len(self.rows))
+        """How many exceptions are not among the members."""
+        return max(0, self.count - self.shown)
 
 
 def causes(rows: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]] = ()) -> list[Cause]:
@@ -134,10 +153,40 @@ def causes(rows: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any
                 count=sum(int(part["count"]) for part in parts),
                 at_risk=tuple(sums_at_risk(parts)),
                 due_at=min((str(part["due_at"]) for part in parts if part["due_at"]), default=""),
-                rows=tuple(record for record in records if record["reason_code"] == code),
+                members=tuple(members([record for record in records if record["reason_code"] == code])),
+                shown=sum(1 for record in records if record["reason_code"] == code),
             )
         )
     return sorted(found, key=_weight)
+
+
+def members(records: Sequence[Mapping[str, Any]]) -> list[Member]:
+    """Exceptions of one reason by document, in the order of the first of each."""
+    by_document: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    for record in records:
+        by_document.setdefault((record["object_kind"], record["object_id"], record["currency"]), []).append(record)
+    return [_member(list(parts)) for parts in by_document.values()]
+
+
+def _member(parts: list[Mapping[str, Any]]) -> Member:
+    first = parts[0]
+    ordered = sorted(parts, key=lambda part: part["line"])
+    risk = sum((exact(part["money_at_risk"]) or Fraction(0) for part in parts), Fraction(0))
+    return Member(
+        kind=first["object_kind"],
+        object_id=first["object_id"],
+        company_code=first["company_code"],
+        lines=tuple(part["line"] for part in ordered if part["line"]),
+        sentences=tuple(dict.fromkeys(part["words"] for part in ordered if part.get("words"))),
+        currency=first["currency"],
+        at_risk=str(risk),
+        value_held=first["value_held"],  # of the document: the same on each of its lines
+        due_at=min((str(part["due_at"]) for part in parts if part.get("due_at")), default=""),
+        person=first.get("owner_person") or "",
+        also_roles=tuple(first.get("also_roles") or ()),
+        orders=tuple(first.get("object_refs") or ()),
+        notices=tuple(notice for part in parts for notice in part.get("notices", ())),
+    )
 
 
 def sums_at_risk(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:

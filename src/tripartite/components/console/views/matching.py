@@ -26,22 +26,6 @@ _MOVES = {
     "reversal": "reversed on",
     "withdrawal": "withdrawn on",
 }
-_NAMES = (
-    ("match.price", "Price"),
-    ("match.quantity", "Quantity"),
-    ("match.not_received", "Not received"),
-    ("charge.", "Charge"),
-    ("tax.", "Tax"),
-    ("match.total", "Total"),
-    ("match.arithmetic", "Arithmetic"),
-    ("duplicate.", "Duplicate"),
-    ("approval.", "Approval"),
-    ("reference.", "Reference"),
-    ("supplier.", "Supplier"),
-    ("currency.", "Currency"),
-    ("integration.", "Mapping"),
-    ("control.", "Control"),
-)
 
 
 class Variance(msgspec.Struct, frozen=True):
@@ -205,7 +189,7 @@ def _line(
             quantity=_quantity(pair["ordered"], unit, formats) if ordered is not None else "limit",
             price=formats.price(order_price, currency),
             value="" if ordered is None or order_price is None else formats.amount(ordered * order_price, currency),
-            reference=f"{pair['order_number']} line {pair['order_line']}",
+            reference=_reference(pair, invoice),
         )
         received, moves = _received(pair, invoice, formats)
         if exact(pair["excess"]):
@@ -219,6 +203,7 @@ def _line(
         value=formats.amount(line.get("amount"), currency) if first else "",
     )
     variances = [_found(finding, pair, rows, currency, formats) for finding in findings]
+    variances.sort(key=lambda variance: variance.bar is None)  # what can be measured first
     if not variances and first:
         variances.append(_agreed(pair, invoice["kind"], currency, formats))
     title = line.get("description") or line.get("item") or line.get("supplier_item") or "(no description)"
@@ -237,6 +222,12 @@ def _line(
         variances=tuple(variances),
         tone=_worst(variances),
     )
+
+
+def _reference(pair: Mapping[str, Any], invoice: Mapping[str, Any]) -> str:
+    """Where the line was ordered; the order's own number only where there are several."""
+    name = f"line {pair['order_line']}"
+    return f"order {name}" if len(invoice["orders"]) == 1 else f"{pair['order_number']} {name}"
 
 
 def _per(line: Mapping[str, Any]) -> str:
@@ -342,10 +333,6 @@ def _unmatched(
     return found
 
 
-def _name(code: str) -> str:
-    return next((name for prefix, name in _NAMES if code.startswith(prefix)), "Finding")
-
-
 def _found(
     finding: Mapping[str, Any], pair: Mapping[str, Any] | None, rows: list[str], currency: str, formats: Formats
 ) -> Variance:
@@ -364,7 +351,7 @@ def _found(
             measured = f"{shown} over {_quantity(str(limit), unit, formats)}"
     tone: Tone = "refuse" if code in ("duplicate.exact", "tax.einvoice_invalid") else "hold"
     return Variance(
-        mark=Mark(tone, _name(code)),
+        mark=Mark(tone, words.finding_name(code)),
         amount=formats.amount(finding.get("variance"), currency, sign=True) if finding.get("variance") else "",
         note=measured,
         row=words.row_that_spoke(finding, rows),
