@@ -1,7 +1,7 @@
 # The commands of this house; `make` lists them. Each does the set-up that it needs.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint check bench drills test-real clean lock
+.PHONY: help setup demo test lint check bench drills test-real test-browser clean lock
 
 BIN := .venv/bin
 
@@ -51,6 +51,9 @@ drills: setup ## a whole story with faults and lost answers, judged by its invar
 
 test-real: setup ## only what reads documents that others made; none of it may be skipped
 	PYTHONPATH=$(CURDIR)/tests $(PYTEST) -p house.sample_guard -m samples
+
+test-browser: setup ## the console in a real Chromium, headless (needs Debian's package chromium)
+	$(BIN)/pytest -m browser tests/browser
 
 lock: setup ## resolves the dependencies anew and writes their hashes to requirements.lock
 	$(BIN)/python scripts/lock.py

@@ -5,6 +5,7 @@
     house       all components on such a database, a clock that stands at Friday 20 November 2026, 08:00 UTC
     observing   the same, with a SAP that may only be observed
     ports       the ports of that house
+    shared_house, shared_api   the same with one database for all tests of a file
     api         its HTTP application, without a socket
 """
 
@@ -22,7 +23,7 @@ from support.api import Api
 from support.clones import Clones
 from support.estates import development_estate, with_mode
 from support.house import House
-from support.times import MORNING
+from support.times import MORNING, ChanceIds
 from tripartite.cli.running import COMPONENTS
 from tripartite.runtime.component import Ports
 from tripartite.runtime.process import Urls
@@ -42,6 +43,28 @@ def database(clones: Clones) -> Iterator[Urls]:
     name = clones.fresh(MORNING)
     yield clones.urls(name)
     clones.drop(name)
+
+
+@pytest.fixture(scope="module")
+def module_database(clones: Clones) -> Iterator[str]:
+    name = clones.fresh(MORNING)
+    yield name
+    clones.drop(name)
+
+
+@pytest_asyncio.fixture
+async def shared_house(clones: Clones, module_database: str, tmp_path: Path) -> AsyncIterator[House]:
+    """One database for a whole file: for many small questions that do not disturb one another."""
+    made = House(clones, module_database, tmp_path, ids=ChanceIds())
+    await made.db.open()
+    yield made
+    await made.close(drop=False)
+
+
+@pytest_asyncio.fixture
+async def shared_api(shared_house: House) -> AsyncIterator[Api]:
+    async with Api(shared_house) as made:
+        yield made
 
 
 @pytest_asyncio.fixture

@@ -20,7 +20,7 @@ from tripartite.rehearsal.world import Vendors
 from tripartite.runtime.process import Urls
 from tripartite.runtime.settings import Settings
 
-SECRETS = ("CLIENT_ID", "CLIENT_SECRET", "WEBHOOK_SECRET")
+ACME = {"CLIENT_ID": "tripartite", "CLIENT_SECRET": "acme-secret", "WEBHOOK_SECRET": "acme-webhook-secret"}
 
 
 @pytest.fixture
@@ -46,6 +46,11 @@ def looked(capsys: pytest.CaptureFixture[str]) -> Callable[[Settings], tuple[int
     return look
 
 
+def given(home: Path, database: Urls, estate: Path) -> Settings:
+    """Settings with a database that is there: what is tried out otherwise takes its time."""
+    return Settings(home=home, estate=estate, database_url=database.worker, database_owner_url=database.owner)
+
+
 def estate_of(folder: Path, **connections: str) -> Path:
     """The estate that `tripartite init` writes, its connections at other addresses; the rest of them is left out."""
     assert init(folder) == 0
@@ -69,7 +74,7 @@ def test_a_new_machine_is_told_that_a_database_can_be_made_and_an_estate_is_miss
 def test_a_given_database_is_asked_for_its_version_its_durability_and_its_migrations(
     database: Urls, home: Path, looked: Any
 ) -> None:
-    settings = Settings(home=home, estate=home / "none", database_url=database.worker, database_owner_url=database.owner)
+    settings = given(home, database, home / "none")
     status, lines = looked(settings)
     assert lines["database"]["words"].startswith("PostgreSQL 18")
     assert lines["migrations"]["level"] == "ok"
@@ -95,47 +100,53 @@ def test_a_database_that_does_not_answer_fails_without_showing_its_password(home
     assert "TRIPARTITE_DATABASE_URL" in lines["database"]["next"]
 
 
-def test_a_file_of_secrets_that_others_may_read_fails(home: Path, looked: Any) -> None:
+def test_a_file_of_secrets_that_others_may_read_fails(home: Path, database: Urls, looked: Any) -> None:
     (home / "audit.key").write_text("00" * 32)
     (home / "audit.key").chmod(0o644)
-    status, lines = looked(Settings(home=home, estate=home / "none"))
+    status, lines = looked(given(home, database, home / "none"))
     assert (status, lines["audit.key"]["level"]) == (1, "fail")
     assert lines["audit.key"]["next"].startswith("chmod 600")
 
 
 def test_a_secret_that_is_not_there_is_named_by_its_reference(
-    home: Path, looked: Any, monkeypatch: pytest.MonkeyPatch
+    home: Path, database: Urls, looked: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TRIPARTITE_SAP_PASSWORD", raising=False)
-    status, lines = looked(Settings(home=home, estate=estate_of(home / "estate")))
+    status, lines = looked(given(home, database, estate_of(home / "estate")))
     assert (status, lines["connection sap"]["level"]) == (1, "fail")
     assert "env:TRIPARTITE_SAP_PASSWORD" in lines["connection sap"]["words"]
     assert lines["connection einvoice"]["level"] == "ok"
     assert lines["estate"]["level"] == "ok"
 
 
-def test_an_estate_that_does_not_hold_together_fails_and_says_where_to_look(home: Path, looked: Any) -> None:
+def test_an_estate_that_does_not_hold_together_fails_and_says_where_to_look(
+    home: Path, database: Urls, looked: Any
+) -> None:
     file = estate_of(home / "estate")
     file.write_text(file.read_text("utf-8").replace('currency = "PLN"', 'currency = "PLZ"'), encoding="utf-8")
-    status, lines = looked(Settings(home=home, estate=file))
+    status, lines = looked(given(home, database, file))
     assert (status, lines["estate"]["level"]) == (1, "fail")
     assert "tripartite check" in lines["estate"]["next"]
     file.write_text("[estate", encoding="utf-8")
-    assert looked(Settings(home=home, estate=file))[1]["estate"]["level"] == "fail"
+    assert looked(given(home, database, file))[1]["estate"]["level"] == "fail"
 
 
 async def test_a_connection_that_answers_is_told_from_one_that_does_not(
-    home: Path, looked: Any, unused_ports: Callable[[int], list[int]], monkeypatch: pytest.MonkeyPatch
+    home: Path,
+    database: Urls,
+    looked: Any,
+    unused_ports: Callable[[int], list[int]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     port, nobody = unused_ports(2)
     file = estate_of(home / "estate", acme=f"http://127.0.0.1:{port}", sap=f"http://127.0.0.1:{nobody}")
-    for name in SECRETS:
-        monkeypatch.setenv(f"TRIPARTITE_ACME_{name}", f"acme-{name.lower()}-value")
+    for name, value in ACME.items():
+        monkeypatch.setenv(f"TRIPARTITE_ACME_{name}", value)
     monkeypatch.setenv("TRIPARTITE_SAP_PASSWORD", "a-password-of-sap")
     vendors = Vendors([Spec("acme", port)])
     await vendors.start()
     try:
-        status, lines = await asyncio.to_thread(looked, Settings(home=home, estate=file))
+        status, lines = await asyncio.to_thread(looked, given(home, database, file))
     finally:
         await vendors.stop()
     assert status == 1

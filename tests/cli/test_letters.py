@@ -81,7 +81,9 @@ async def test_a_refused_posting_that_is_replayed_is_booked_once_and_its_excepti
     assert await house.value("SELECT document FROM invoices.invoice") == house.sap.ledger[key]
     states = await house.rows("SELECT state FROM invoices.exception WHERE reason_code = 'posting.rejected'")
     assert states == [("cleared",)]
-    assert await house.rows("SELECT state FROM control.exception WHERE reason_code = 'posting.rejected'") == [("cleared",)]
+    assert await house.rows("SELECT state FROM control.exception WHERE reason_code = 'posting.rejected'") == [
+        ("cleared",)
+    ]
     words = [each.state for each in await house.messages(INVOICE_EVENTS, InvoiceChanged)]
     assert words[-3:] == ["held", "to_post", "posted"]
 

@@ -33,7 +33,7 @@ from tripartite.core.events import (
     RequisitionArrived,
     SupplierArrived,
 )
-from tripartite.core.ids import stable_id
+from tripartite.core.ids import Ids, stable_id
 from tripartite.core.objects import Invoice, Order, Receipt, Requisition, Supplier
 from tripartite.runtime.bus import Outgoing, consume_once, publish
 from tripartite.runtime.component import Component, Ports
@@ -91,18 +91,20 @@ def arrival(value: Any, source: str = "coupa", *, intake_id: str = "", source_do
 class House:
     """One test's house."""
 
-    def __init__(self, clones: Clones, name: str, home: Path, estate: Estate | None = None, size: int = 8) -> None:
+    def __init__(
+        self, clones: Clones, name: str, home: Path, estate: Estate | None = None, *, ids: Ids | None = None
+    ) -> None:
         self.clones, self.name = clones, name
         self.urls = clones.urls(name)
         self.clock = TurnedClock()
-        self.db = Database(self.urls.worker, size=size)
+        self.db = Database(self.urls.worker, size=8)
         self.components: Sequence[Component] = tuple(COMPONENTS.values())
         self.remotes: dict[str, Remote] = {each: Remote(each) for each in ("sap", "capture", "coupa", "acme")}
         self.may_set_aside = False
         self.ports = Ports(
             db=self.db,
             clock=self.clock.port(),
-            ids=CountedIds(),
+            ids=ids or CountedIds(),
             chance=random.Random(7),
             telemetry=Telemetry("tests"),
             settings=Settings(home=home),
@@ -211,14 +213,15 @@ class House:
     async def set_aside(self) -> list[tuple[Any, ...]]:
         return await self.rows("SELECT consumer, topic, message_id, reason_code, detail FROM bus.quarantine")
 
-    async def close(self) -> None:
+    async def close(self, *, drop: bool = True) -> None:
         """Nothing may have been set aside unseen: a handler that fails looks like silence otherwise."""
         try:
             if not self.may_set_aside:
                 assert await self.set_aside() == []
         finally:
             await self.db.close()
-            self.clones.drop(self.name)
+            if drop:
+                self.clones.drop(self.name)
 
 
 def replaced(value: Any, **changes: Any) -> Any:

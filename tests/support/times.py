@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
@@ -41,3 +42,10 @@ class CountedIds:
     def new(self, prefix: str) -> str:
         self._counts[prefix] += 1
         return f"{prefix}_{self._counts[prefix]:06d}"
+
+
+class ChanceIds:
+    """Ids that no two houses on one database give twice."""
+
+    def new(self, prefix: str) -> str:
+        return f"{prefix}_{secrets.token_hex(12)}"

@@ -117,7 +117,7 @@ class Rig:
         await self.db.open()
         async with self.db.connection() as connection:
             token = await create_token(connection, name="bench", permissions=PERMISSIONS)
-        self._start(port, folder, "up")
+        self._start(port, folder, "up", "--workers", "1")
         self.url = f"http://127.0.0.1:{port}"
         self.token = token.reveal()
         self.http = httpx2.AsyncClient(
@@ -206,9 +206,10 @@ class Rig:
 
 def _silent(text: str, name: str) -> str:
     """The estate with one connection that is never called."""
-    head, _, tail = text.partition(f'name = "{name}"')
-    line = next(line for line in tail.split("\n") if line.startswith("base_url"))
-    return head + f'name = "{name}"' + tail.replace(line + "\n", "", 1).replace('"act"', '"observe"', 2)
+    head, mark, tail = text.partition(f'name = "{name}"')
+    own, rest, others = tail.partition("[[")
+    kept = [line for line in own.split("\n") if not line.startswith("base_url")]
+    return head + mark + "\n".join(kept).replace('"act"', '"observe"') + rest + others
 
 
 async def _tell_erp(vendors: Vendors, cases: Sequence[made.Case]) -> None:

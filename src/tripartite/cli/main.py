@@ -6,6 +6,8 @@ Results go to standard output (one JSON document with `--json`), progress and ad
 
 from __future__ import annotations
 
+import asyncio
+import subprocess
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -70,17 +72,42 @@ def demo(
 
 
 @app.command
-def up(*, only: Annotated[tuple[str, ...], Parameter(show=False)] = ()) -> int:
+def up(
+    *,
+    workers: Annotated[int, Parameter(help="further processes that consume and deliver")] = 0,
+    only: Annotated[tuple[str, ...], Parameter(show=False)] = (),
+) -> int:
     """Run an estate: every component, the deliveries, the schedules and the HTTP server, in one process.
 
-    The estate is TRIPARTITE_ESTATE (estate.toml here); `tripartite init` writes one to begin with.
+    The estate is TRIPARTITE_ESTATE (estate.toml here); `tripartite init` writes one to begin with. Workers share the
+    work by locked cursors; one that dies loses nothing.
     """
     settings = _settings()
     estate, pack = load(settings.estate)
 
     async def run() -> None:
         async with Running(settings, estate, pack, only=only, folder=settings.estate.resolve().parent) as running:
+            others = [subprocess.Popen([sys.executable, "-m", "tripartite", "work"]) for _ in range(workers)]
             say(f"Tripartite serves {estate.name} on http://{settings.host}:{settings.port}; stop with Ctrl-C.")
+            await running.process.wait_for_signal()
+            for other in others:
+                other.terminate()
+            for other in others:
+                await asyncio.to_thread(other.wait, 20)
+
+    uvloop.run(run())
+    return 0
+
+
+@app.command
+def work() -> int:
+    """Run a further worker of an estate that is up: it consumes and delivers, without HTTP server and schedules."""
+    settings = _settings()
+    estate, pack = load(settings.estate)
+
+    async def run() -> None:
+        folder = settings.estate.resolve().parent
+        async with Running(settings, estate, pack, http=False, background=False, folder=folder) as running:
             await running.process.wait_for_signal()
 
     uvloop.run(run())

@@ -72,10 +72,11 @@ class Running(AbstractAsyncContextManager["Running"]):
         only: Sequence[str] = (),
         secrets: Mapping[str, str] | None = None,
         http: bool = True,
+        background: bool = True,
         connect: bool = True,
         folder: Path | None = None,
     ) -> None:
-        self._settings, self._http = settings, http
+        self._settings, self._http, self._background = settings, http, background
         self._components = [COMPONENTS[name] for name in only] if only else list(COMPONENTS.values())
         if not connect:
             import msgspec
@@ -104,7 +105,7 @@ class Running(AbstractAsyncContextManager["Running"]):
         )
         if self.server is not None:
             self.process.supervise(self.server)
-        await self.process.start(http=self._http)
+        await self.process.start(http=self._http, background=self._background)
         return self
 
     async def __aexit__(

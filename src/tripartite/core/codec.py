@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
+import msgspec.inspect
 
 from tripartite.core.money import Amount, NumberInvalid, Price, Rate
 from tripartite.core.quantity import Quantity
@@ -21,6 +22,7 @@ T = TypeVar("T")
 
 _NUMBERS = (Amount, Price, Rate, Quantity)
 DEEPEST = 64  # levels of nesting in any JSON we read
+LONGEST_NUMBER = 400  # characters of a number that is no string; a longer one is no number of any document
 
 
 class Malformed(ValueError):
@@ -99,7 +101,8 @@ def _explained(error: msgspec.ValidationError) -> Malformed:
     message, _, place = text.partition(" - at `")
     pointer = place.rstrip("`").removeprefix("$").replace("[", "/").replace("]", "").replace(".", "/")
     code = "integration.schema_violated"
-    if isinstance(error.__cause__, NumberInvalid):
+    if isinstance(error.__cause__, NumberInvalid) or message.startswith("Number out of range"):
+        # The latter is a number that JSON knows and no machine holds (1e400), where a string should stand.
         code = "intake.amount_invalid"
     elif "unknown field" in message:
         code = "intake.field_unknown"
@@ -117,17 +120,20 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _no_float(text: str) -> Any:
+def _digits(text: str) -> Any:
+    if len(text) > LONGEST_NUMBER:
+        raise Malformed("intake.too_large", f"a number of {len(text)} characters")
     return text
 
 
-_scanner = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=_no_float, parse_int=_no_float)
+_scanner = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=_digits, parse_int=_digits)
 
 
-def check_strict(data: bytes) -> None:
+def check_strict(data: bytes) -> Any:
     """Refuse what a lenient parser would let pass: duplicate keys, bad UTF-8, a byte order mark, NUL, trailing
     bytes, lone surrogates, nesting beyond `DEEPEST`.
 
+    Returns what stands there as plain dicts and lists, every number as its digits.
     Errors: `Malformed` with the code of the rule (security: bad inputs 14 to 22).
     """
     if data[:3] == b"\xef\xbb\xbf":
@@ -142,7 +148,7 @@ def check_strict(data: bytes) -> None:
         _refuse_lone_surrogates(text)
     _refuse_depth(text)
     try:
-        _scanner.decode(text)
+        return _scanner.decode(text)
     except Malformed:
         raise
     except RecursionError:
@@ -188,6 +194,53 @@ def read_strict(data: bytes, kind: type[T]) -> T:
     """Read outside JSON into `kind`: `check_strict`, then `decode`. Errors: `Malformed`."""
     check_strict(data)
     return decode(data, kind)
+
+
+def read_command(data: bytes, kind: type[T]) -> T:
+    """Read JSON of our own API into `kind`: strictly, and nothing may stand there that `kind` does not know.
+
+    Errors: `Malformed`; an unknown field is `intake.field_unknown` with its pointer (bad input 15).
+    """
+    _refuse_unknown(check_strict(data), kind, "")
+    return decode(data, kind)
+
+
+def _refuse_unknown(plain: Any, kind: Any, pointer: str) -> None:
+    fields = _fields(kind)
+    if not isinstance(plain, dict) or fields is None:
+        return  # another shape than asked for: decoding says so
+    for name, value in plain.items():
+        if name not in fields:
+            raise Malformed("intake.field_unknown", f"there is no field {name[:60]!r}", f"{pointer}/{name[:60]}")
+        inner = fields[name]
+        if inner is None:
+            continue
+        if isinstance(value, list):
+            for place, each in enumerate(value):
+                _refuse_unknown(each, inner, f"{pointer}/{name}/{place}")
+        else:
+            _refuse_unknown(value, inner, f"{pointer}/{name}")
+
+
+@cache
+def _fields(kind: Any) -> dict[str, Any] | None:
+    """The fields of a struct, each with the struct that it holds, or holds many of; None for what holds none."""
+    info = msgspec.inspect.type_info(kind)
+    if not isinstance(info, msgspec.inspect.StructType):
+        return None
+    return {field.encode_name: _struct_within(field.type) for field in info.fields}
+
+
+def _struct_within(info: msgspec.inspect.Type) -> Any:
+    match info:
+        case msgspec.inspect.StructType():
+            return info.cls
+        case msgspec.inspect.VarTupleType() | msgspec.inspect.ListType():
+            return _struct_within(info.item_type)
+        case msgspec.inspect.UnionType():
+            return next((found for each in info.types if (found := _struct_within(each)) is not None), None)
+        case _:
+            return None
 
 
 def iso(day: date) -> str:

@@ -154,8 +154,12 @@ class Process:
         )
         return self.connectors.connect(connection, ClientPorts(http, self.clock.now, self.clock.sleep))
 
-    async def start(self, *, http: bool = True) -> None:
-        """Open the database and start everything; returns when the server listens."""
+    async def start(self, *, http: bool = True, background: bool = True) -> None:
+        """Open the database and start everything; returns when the server listens.
+
+        Without `background` this is a further worker: it consumes and delivers, and leaves schedules and loops to the
+        others.
+        """
         _settle_memory()
         await self.db.open()
         held = asyncio.Event()
@@ -167,9 +171,10 @@ class Process:
         for component in self.components:
             for consumer in component.consumers(self.ports):
                 self._spawn(f"{consumer.name} {consumer.topic}", run_consumer(self.db, consumer, self.hints))
-            for loop in component.loops(self.ports):
-                self._spawn(loop.name, loop.run())
-            schedules.extend(component.schedules(self.ports))
+            if background:
+                for loop in component.loops(self.ports):
+                    self._spawn(loop.name, loop.run())
+                schedules.extend(component.schedules(self.ports))
         for configured in self.estate.connections:
             self._deliver(configured)
         if schedules:

@@ -112,6 +112,13 @@ async def test_another_site_cannot_sign_a_browser_in(console: Shown) -> None:
     assert crossed.status_code == 403
 
 
+async def test_a_form_that_is_none_or_too_large_is_refused_before_anything_is_looked_up(console: Shown) -> None:
+    headers = {"content-type": "application/x-www-form-urlencoded"}
+
+    for content, status in ((b"a=" + b"x" * 20_000, 413), (b"&".join([b"a=1"] * 100), 400), (b"name=\xff\xfe", 400)):
+        assert (await console.client.post("/login", content=content, headers=headers)).status_code == status
+
+
 async def test_settings_are_kept_and_wrong_ones_are_not(console: Shown) -> None:
     await console.sign_in()
     csrf = csrf_of(await console.page("/me"))

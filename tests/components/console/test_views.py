@@ -321,6 +321,7 @@ def test_an_invoice_counts_once_under_a_cause_with_its_lines_and_their_sum() -> 
         exception("reference.order_unknown", 1, "0.20", words="Line 1 names order 9.", due_at="2026-11-24T16:00:00Z"),
         exception("reference.order_unknown", 0, "7", object_id="inv_other"),
     ]
+    assert [each.at_risk for each in lists.members(records[::-1])] == ["103/10", "7"]
     first, second = lists.members(records)
     assert (first.lines, first.at_risk, first.value_held) == ((1, 2), "103/10", "16924.00")
     assert first.sentences == ("Line 1 names order 9.", "Line 2 names order 9.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 from litestar import Request, Response
@@ -20,7 +20,7 @@ from tripartite.components.console.formats import Formats, reader_locale, reader
 from tripartite.components.console.rendering import html, render, see_other
 from tripartite.runtime.auth import Principal, csrf_token, verify_session
 from tripartite.runtime.component import Ports
-from tripartite.runtime.http_app import SESSION_COOKIE, Problem
+from tripartite.runtime.http_app import SESSION_COOKIE, Problem, body_of
 
 Web = Request[Any, Any, Any]
 PERMISSION = "console.read"
@@ -33,6 +33,7 @@ SETTINGS = {
 }
 SETTINGS_LIFE_SECONDS = 400 * 24 * 3600
 LARGEST_FORM = 16 * 1024
+MOST_FIELDS = 40
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -202,11 +203,12 @@ def _title(status: int) -> str:
 
 
 async def form_of(request: Web) -> Mapping[str, str]:
-    """The fields of a posted form. Errors: `Problem` where it is larger than a form of ours."""
-    if int(request.headers.get("content-length") or 0) > LARGEST_FORM:
-        raise Problem("intake.too_large", 413, f"A form has at most {LARGEST_FORM} bytes.")
-    found = await request.form()
-    return {name: value for name, value in found.items() if isinstance(value, str)}
+    """The fields of a posted form. Errors: `Problem` where it is larger than a form of ours, however it is sent."""
+    body = await body_of(request, LARGEST_FORM)
+    try:
+        return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MOST_FIELDS))
+    except ValueError:
+        raise Problem("intake.malformed", 400, "This is not a form of ours.") from None
 
 
 def check_origin(request: Web) -> None:

@@ -79,8 +79,8 @@ ACTS: Mapping[str, str] = {
 }
 SEVERITY_BARS: Mapping[str, int] = {name: place for place, name in enumerate(SEVERITIES, 1)}
 _FINDING_NAMES = (
-    ("match.price_cumulative", "Price, all bills"),
-    ("match.price_version", "Price version"),
+    ("match.price_cumulative_over_limit", "Price, all bills"),
+    ("match.price_version_differs", "Price version"),
     ("match.price", "Price"),
     ("match.quantity", "Quantity"),
     ("match.not_received", "Not received"),

@@ -55,9 +55,9 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         return {"correlation_id": correlation_id, "events": events, "as_of": ports.clock.now().isoformat()}
 
     @get("/v1/deliveries", opt=permission("delivery.read"), summary="What is owed to the outside about an object")
-    async def list_deliveries(object_id: str) -> Page:
+    async def list_deliveries(request: Request[Any, Any, Any], object_id: str) -> Page:
         async with ports.db.connection() as connection:
-            return Page(await store.deliveries_of(connection, object_id))
+            return Page(await store.deliveries_of(connection, object_id, companies_of(request)))
 
     @get("/v1/connections", opt=permission("estate.read"), summary="Each connection: circuit, calls, what is due")
     async def list_connections() -> Page:

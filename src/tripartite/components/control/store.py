@@ -141,15 +141,18 @@ async def overdue(connection: Connection, now: datetime, limit: int) -> list[Exc
 # Deliveries, spans and the bus are the runtime's; control only shows them.
 
 
-async def deliveries_of(connection: Connection, object_id: str) -> list[dict[str, Any]]:
+async def deliveries_of(
+    connection: Connection, object_id: str, companies: Sequence[str] | None
+) -> list[dict[str, Any]]:
     names = (
         *("key", "connection", "operation", "state", "mode", "attempts", "probes", "due_at", "sent_at", "remote_ref"),
         *("reason_code", "detail", "created_at", "updated_at"),
     )
     found = await execute(
         connection,
-        f"SELECT {', '.join(names)} FROM deliveries.delivery WHERE object_id = %s ORDER BY created_at",
-        (object_id,),
+        f"""SELECT {", ".join(names)} FROM deliveries.delivery WHERE object_id = %s
+        AND (%s::text[] IS NULL OR company_code = ANY(%s)) ORDER BY created_at""",
+        (object_id, companies, companies),
     )
     rows = [dict(zip(names, row, strict=True)) for row in await found.fetchall()]
     tries = await execute(

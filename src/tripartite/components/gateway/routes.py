@@ -17,23 +17,22 @@ from litestar.handlers import HTTPRouteHandler
 
 from tripartite.components.gateway import store
 from tripartite.components.gateway.archives import opened
+from tripartite.components.gateway.checks import check
 from tripartite.components.gateway.handlers import correlation, partition_key
 from tripartite.components.gateway.intake import Canonical, Document, Door, Refused, Taken
 from tripartite.connectors.documents.unpack import packed_as
 from tripartite.core import codec
 from tripartite.core.events import InvoiceArrived, OrderArrived, ReceiptArrived, SupplierArrived
+from tripartite.core.exceptions.reasons import refusals
 from tripartite.core.ids import digest as digest_of
-from tripartite.core.money import CurrencyInvalid, check_currency
 from tripartite.core.objects import Invoice, Order, Receipt, Supplier
 from tripartite.runtime.bus import Outgoing
 from tripartite.runtime.component import Ports
 from tripartite.runtime.db import Connection
-from tripartite.runtime.http_app import Page, Problem, body_of, may_see, permission, principal_of
+from tripartite.runtime.http_app import Page, Problem, body_of, companies_of, may_see, permission, principal_of
 from tripartite.runtime.protocol import WebhookRefused
 
 MOST_ITEMS = 5_000
-MOST_LINES = 10_000
-LONGEST_NUMBER = 200
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 _PUSH = ("documents", "ap", "warehouse")  # who hands documents over; the others are asked for theirs
 _MEDIA = ("application/json", "application/xml", "text/xml", "application/gzip", "application/zip", "application/pdf")
@@ -50,7 +49,7 @@ def routes(ports: Ports, door: Door) -> list[HTTPRouteHandler]:
             async with ports.db.connection() as connection:
                 known = await store.known_key(connection, caller, key)
             if known is not None:
-                return _as_before(known, digest, key)
+                return _as_before(known, digest, key, documents)
         batch = documents()
         response = b""
 
@@ -65,6 +64,7 @@ def routes(ports: Ports, door: Door) -> list[HTTPRouteHandler]:
             await door.accept(batch, keep)
         else:
             response = msgspec.json.encode(await door.accept_one(batch[0]))
+        _raise_refused(batch, response)
         return Response(response, media_type="application/json", status_code=202)
 
     @post(
@@ -95,7 +95,10 @@ def routes(ports: Ports, door: Door) -> list[HTTPRouteHandler]:
             if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
                 raise Problem("intake.type_not_supported", 415, "Send application/json.")
             body = await body_of(request)
-            many = body.lstrip()[:1] == b"["
+            first = body[:1000].lstrip()[:1]
+            if first == b"<" or request.headers.get("content-encoding"):
+                raise Problem("intake.type_not_supported", 415, "Send JSON as it is: no XML, not compressed.")
+            many = first == b"["
             items = _items(body) if many else [body]
             caller = principal_of(request).name
             return await answered(
@@ -135,22 +138,24 @@ def routes(ports: Ports, door: Door) -> list[HTTPRouteHandler]:
         return {"accepted": event.event_id}
 
     @get("/v1/intake", opt=permission("intake.read"), summary="What came in, and what became of it")
-    async def intakes(disposition: str = "", limit: int = 50) -> Page:
+    async def intakes(request: Request[Any, Any, Any], disposition: str = "", limit: int = 50) -> Page:
+        most = max(1, min(limit, 200))
         async with ports.db.connection() as connection:
-            return Page(await store.recent_intakes(connection, disposition, min(limit, 200)))
+            return Page(await store.recent_intakes(connection, disposition, most, _sight(request)))
 
     @get("/v1/intake/{intake_id:str}", opt=permission("intake.read"), summary="What became of one document")
     async def one_intake(request: Request[Any, Any, Any], intake_id: str) -> dict[str, Any]:
         async with ports.db.connection() as connection:
-            found = await store.intake(connection, intake_id)
-        if found is None or (found["company_code"] and not may_see(request, found["company_code"])):
+            found = await store.intake(connection, intake_id, _sight(request))
+        if found is None:
             raise Problem("access.not_found", 404, f"No intake {intake_id}.")
         return found
 
     @get("/v1/raw/{digest:str}", opt=permission("raw.read"), summary="The bytes as received, by digest")
-    async def raw(digest: str) -> Response[bytes]:
+    async def raw(request: Request[Any, Any, Any], digest: str) -> Response[bytes]:
         async with ports.db.connection() as connection:
-            found = await store.contents(connection, [digest])
+            seen = await store.is_seen(connection, digest, _sight(request))
+            found = await store.contents(connection, [digest]) if seen else {}
         if digest not in found:
             raise Problem("access.not_found", 404, f"No bytes {digest}.")
         headers = {"content-disposition": f'attachment; filename="{digest[:16]}"', "x-content-type-options": "nosniff"}
@@ -169,6 +174,10 @@ def routes(ports: Ports, door: Door) -> list[HTTPRouteHandler]:
     ]
 
 
+def _sight(request: Request[Any, Any, Any]) -> store.Sight:
+    return store.Sight(companies_of(request), principal_of(request).name)
+
+
 def _serves(request: Request[Any, Any, Any], companies: Sequence[str]) -> bool:
     """A caller bound to companies may bring documents for connections of these companies only."""
     mine = principal_of(request).companies
@@ -182,17 +191,35 @@ def _idempotency_key(request: Request[Any, Any, Any]) -> str:
     return keys[0] if keys else ""
 
 
-def _as_before(known: tuple[str, bytes], digest: str, key: str) -> Response[bytes]:
+def _as_before(
+    known: tuple[str, bytes], digest: str, key: str, documents: Callable[[], Sequence[Document]]
+) -> Response[bytes]:
     if known[0] != digest:
         raise Problem("intake.key_reused", 409, f"The key {key!r} already stands for another request.")
+    _raise_refused(documents(), known[1])
     return Response(known[1], media_type="application/json", status_code=202, headers={"idempotency-replayed": "true"})
+
+
+def _raise_refused(documents: Sequence[Document], response: bytes) -> None:
+    """A single document that goes no further is a problem and not a receipt; its bytes are kept all the same."""
+    refused = documents[0].refused if len(documents) == 1 else None
+    if refused is None:
+        return
+    known = refusals().get(refused.reason_code)  # a code that is none speaks of the content: 422
+    status = known.status if known is not None and known.status != "none" else 422
+    taken = msgspec.json.decode(response)
+    intake_id = taken["intake_id"] if "intake_id" in taken else taken["items"][0]["intake_id"]
+    detail = f"{refused.detail.rstrip('.')}. Kept as {intake_id}."
+    raise Problem(refused.reason_code, status, detail, pointer=refused.pointer)
 
 
 def _items(body: bytes) -> list[bytes]:
     """The items of a bulk body, each by its own bytes."""
     try:
         items = msgspec.json.decode(body, type=list[msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError) as error:
+    except RecursionError:
+        raise Problem("intake.too_large", 413, "Nested too deep.") from None
+    except msgspec.DecodeError as error:
         raise Problem("intake.malformed", 422, f"Not a JSON list: {error}"[:300]) from None
     if len(items) > MOST_ITEMS:
         raise Problem("intake.too_large", 413, f"{len(items)} items; at most {MOST_ITEMS} are taken at once.")
@@ -204,7 +231,7 @@ def _canonical(request: Request[Any, Any, Any], kind: str, shape: type[Any], bod
     canonical: Canonical | None = None
     refused: Refused | None = None
     try:
-        value = codec.read_strict(body, shape)
+        value = codec.read_command(body, shape)
         _check(request, value)
         company = getattr(value, "company_code", "") or "*"
         canonical = Canonical(
@@ -217,8 +244,6 @@ def _canonical(request: Request[Any, Any, Any], kind: str, shape: type[Any], bod
         )
     except codec.Malformed as error:
         refused = Refused(error.reason_code, error.detail, error.pointer)
-    except CurrencyInvalid as error:
-        refused = Refused(error.reason_code, str(error), "/currency")
     return Document(
         connection="api",
         content=body,
@@ -231,12 +256,7 @@ def _canonical(request: Request[Any, Any, Any], kind: str, shape: type[Any], bod
 
 
 def _check(request: Request[Any, Any, Any], value: Any) -> None:
-    if not value.number or len(value.number) > LONGEST_NUMBER:
-        raise codec.Malformed("intake.value_out_of_range", f"a number of 1 to {LONGEST_NUMBER} characters", "/number")
-    if len(getattr(value, "lines", ())) > MOST_LINES:
-        raise codec.Malformed("intake.too_large", f"more than {MOST_LINES} lines", "/lines")
-    if isinstance(value, Invoice | Order):
-        check_currency(value.currency)
+    check(value)
     if not isinstance(value, Supplier) and (not value.company_code or not may_see(request, value.company_code)):
         raise codec.Malformed("access.not_found", f"no company {value.company_code!r} for this caller", "/company_code")
 

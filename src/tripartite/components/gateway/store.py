@@ -150,22 +150,46 @@ INTAKE_COLUMNS = (
 )
 
 
-async def intake(connection: Connection, intake_id: str) -> dict[str, Any] | None:
+class Sight(msgspec.Struct, frozen=True):
+    """Whose eyes: the companies they may see (None: all), and their name, under which they see what they brought."""
+
+    companies: Sequence[str] | None
+    caller: str
+
+
+_SEEN = """(%(companies)s::text[] IS NULL OR i.company_code = ANY(%(companies)s)
+    OR (i.company_code = '' AND i.caller = %(caller)s))"""
+
+
+async def intake(connection: Connection, intake_id: str, sight: Sight) -> dict[str, Any] | None:
     found = await execute(
-        connection, f"SELECT {', '.join(INTAKE_COLUMNS)} FROM gateway.intake WHERE intake_id = %s", (intake_id,)
+        connection,
+        f"SELECT {', '.join(INTAKE_COLUMNS)} FROM gateway.intake i WHERE intake_id = %(id)s AND {_SEEN}",
+        {"id": intake_id, "companies": sight.companies, "caller": sight.caller},
     )
     row = await found.fetchone()
     return dict(zip(INTAKE_COLUMNS, row, strict=True)) if row else None
 
 
-async def recent_intakes(connection: Connection, disposition: str, limit: int) -> list[dict[str, Any]]:
+async def recent_intakes(connection: Connection, disposition: str, limit: int, sight: Sight) -> list[dict[str, Any]]:
     found = await execute(
         connection,
-        f"""SELECT {", ".join(INTAKE_COLUMNS)} FROM gateway.intake WHERE %s IN ('', disposition)
-        ORDER BY received_at DESC, intake_id DESC LIMIT %s""",
-        (disposition, limit),
+        f"""SELECT {", ".join(INTAKE_COLUMNS)} FROM gateway.intake i
+        WHERE %(disposition)s IN ('', disposition) AND {_SEEN}
+        ORDER BY received_at DESC, intake_id DESC LIMIT %(limit)s""",
+        {"disposition": disposition, "limit": limit, "companies": sight.companies, "caller": sight.caller},
     )
     return [dict(zip(INTAKE_COLUMNS, row, strict=True)) for row in await found.fetchall()]
+
+
+async def is_seen(connection: Connection, digest: str, sight: Sight) -> bool:
+    """Whether bytes belong to an intake that these eyes may see (I30)."""
+    found = await execute(
+        connection,
+        f"SELECT 1 FROM gateway.intake i WHERE i.digest = %(digest)s AND {_SEEN} LIMIT 1",
+        {"digest": digest, "companies": sight.companies, "caller": sight.caller},
+    )
+    return await found.fetchone() is not None
 
 
 async def count_dispositions(connection: Connection) -> dict[str, int]:

@@ -161,11 +161,12 @@ def causes(rows: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any
 
 
 def members(records: Sequence[Mapping[str, Any]]) -> list[Member]:
-    """Exceptions of one reason by document, in the order of the first of each."""
+    """Exceptions of one reason by document, the largest sum at risk first."""
     by_document: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for record in records:
         by_document.setdefault((record["object_kind"], record["object_id"], record["currency"]), []).append(record)
-    return [_member(list(parts)) for parts in by_document.values()]
+    found = [_member(list(parts)) for parts in by_document.values()]
+    return sorted(found, key=lambda member: -(exact(member.at_risk) or Fraction(0)))
 
 
 def _member(parts: list[Mapping[str, Any]]) -> Member:
