@@ -1,12 +1,12 @@
 """What every test may ask for: a prepared PostgreSQL, a fresh clone of it, the house with all its components.
 
-    clones      the server of this test process, with its template
-    database    an empty database with every schema, as its two roles
-    house       all components on such a database, a clock that stands at Friday 20 November 2026, 08:00 UTC
-    observing   the same, with a SAP that may only be observed
-    ports       the ports of that house
-    shared_house, shared_api   the same with one database for all tests of a file
-    api         its HTTP application, without a socket
+clones      the server of this test process, with its template
+database    an empty database with every schema, as its two roles
+house       all components on such a database, a clock that stands at Friday 20 November 2026, 08:00 UTC
+observing   the same, with a SAP that may only be observed
+ports       the ports of that house
+shared_house, shared_api   the same with one database for all tests of a file
+api         its HTTP application, without a socket
 """
 
 from __future__ import annotations

@@ -17,7 +17,16 @@ from tripartite.core.delivery import STATES, TRANSITIONS, DeliveryOutcome
 from tripartite.core.ids import delivery_key
 from tripartite.runtime import deliveries
 from tripartite.runtime.db import Connection
-from tripartite.runtime.deliveries import OUTCOMES, KeyReused, Owed, Timing, adopt_orphans, claim_due, hold_worker_lock, owe
+from tripartite.runtime.deliveries import (
+    OUTCOMES,
+    KeyReused,
+    Owed,
+    Timing,
+    adopt_orphans,
+    claim_due,
+    hold_worker_lock,
+    owe,
+)
 from tripartite.runtime.protocol import Absent, Outbound, RetryLater, Settled, Unknown
 
 PATIENT = Timing(commit_latency=60.0, read_lag=5.0)
@@ -61,7 +70,8 @@ async def test_the_database_moves_a_delivery_as_core_declares_and_in_no_other_wa
         administrator.execute("SET session_replication_role = replica")
         for before, after in product(STATES, STATES):
             administrator.execute(
-                "UPDATE deliveries.delivery SET state = %s, remote_ref = 'R', reason_code = 'posting.rejected'", (before,)
+                "UPDATE deliveries.delivery SET state = %s, remote_ref = 'R', reason_code = 'posting.rejected'",
+                (before,),
             )
             moved = True
             try:
@@ -395,7 +405,9 @@ async def test_a_later_version_of_an_object_waits_for_the_earlier(house: House) 
         house.clock.turn(60)
         await house.deliver("sap")
     order = house.sap.sent_keys
-    assert order.index(owed(1, version=2).key) > max(at for at, key in enumerate(order) if key == owed(1, version=1).key)
+    assert order.index(owed(1, version=2).key) > max(
+        at for at, key in enumerate(order) if key == owed(1, version=1).key
+    )
     assert set((await states(house)).values()) == {"settled"}
 
 

@@ -33,9 +33,7 @@ from tripartite.runtime.postgres import OWNER, EmbeddedPostgres
 
 SUPPLIER = SupplierPlan("10300080", "Aurum Bearings B.V.", "DE", "DE100791906", "AB", "DE01")
 ORDER = "4500001234"
-LINE = LinePlan(
-    10, "MAT-001", "Ball bearing 6310-2Z", *map(Decimal, ("100", "10.00", "60", "40", "100", "10.00"))
-)
+LINE = LinePlan(10, "MAT-001", "Ball bearing 6310-2Z", *map(Decimal, ("100", "10.00", "60", "40", "100", "10.00")))
 INVOICE = DocumentPlan(
     index=1,
     trouble="late_receipt",
@@ -128,7 +126,9 @@ class Scene:
         )
 
     async def state(self) -> tuple[str, list[str]]:
-        rows = await self.db.rows("SELECT state, reason_codes FROM invoices.invoice WHERE number = %s", (INVOICE.number,))
+        rows = await self.db.rows(
+            "SELECT state, reason_codes FROM invoices.invoice WHERE number = %s", (INVOICE.number,)
+        )
         return (rows[0][0], rows[0][1]) if rows else ("", [])
 
     async def booked(self) -> int:

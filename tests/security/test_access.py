@@ -17,7 +17,7 @@ from tripartite.components.control.sequencer import sequence_once
 from tripartite.core import codec
 from tripartite.core.exceptions.reasons import reasons, refusals
 from tripartite.runtime.audit import signer_from_seed
-from tripartite.runtime.http_app import PUBLIC, Authenticator, build_app, permission
+from tripartite.runtime.http_app import PUBLIC, Authenticator, build_app
 
 SIGNER = signer_from_seed("tests/audit", bytes(range(32)))
 
@@ -99,6 +99,7 @@ def problem(answer: Any, code: str) -> dict[str, Any]:
         ("/v1/nothing/here", 404, "access.not_found"),
         ("/v1/invoices?limit=many", 400, "intake.malformed"),
         ("/v1/invoices?after=yesterday/x", 400, "intake.malformed"),
+        ("/v1/invoices?after=inv_1", 400, "intake.malformed"),
         ("/v1/audit/leaves/none", 404, "access.not_found"),
         ("/v1/raw/none", 404, "access.not_found"),
     ],
@@ -109,6 +110,25 @@ async def test_everything_unhappy_has_one_shape(shared_api: Api, path: str, stat
     assert answer.status == status, answer
     problem(answer, code)
     assert b"Traceback" not in answer.body
+
+
+@pytest.mark.parametrize("query", ["q=%00", "limit=-1", "limit=999999999999999999999", "after=%00", "state=%00", "order=%00"])
+async def test_no_query_makes_the_server_fail(shared_api: Api, query: str) -> None:
+    caller = await shared_api.caller()
+    for method, path, _ in handlers(shared_api):
+        if method == "GET" and path.startswith("/v1/") and "{" not in path:
+            answer = await caller.get(f"{path}?{query}")
+            assert answer.status < 500, (path, query, answer)
+
+
+async def test_no_path_makes_the_server_fail(shared_api: Api) -> None:
+    caller = await shared_api.caller()
+    for method, path, _ in handlers(shared_api):
+        if method == "GET" and path.startswith("/v1/") and "{" in path:
+            for odd in ("%00", "a" * 5000, "%F0%9F%92%A9", "'; SELECT 1; --", "..%2f..%2f"):
+                filled = path[: path.index("{")] + odd + path[path.index("}") + 1 :]
+                answer = await caller.get(filled)
+                assert answer.status < 500, (filled[:80], answer)
 
 
 async def test_a_method_that_is_not_there_is_a_problem_too(shared_api: Api) -> None:
@@ -125,7 +145,9 @@ async def a_company_with_secrets(api: Api) -> dict[str, str]:
     """Everything there is of DE01, and the words by which a leak would be known."""
     house = api.house
     brought = await api.caller(name="of DE01", companies=["DE01"])
-    await house.bring(supplier(), requisition(of="DE-ORDER"), order("DE-ORDER"), receipt("DE-RECEIPT", "6", of="DE-ORDER"))
+    await house.bring(
+        supplier(), requisition(of="DE-ORDER"), order("DE-ORDER"), receipt("DE-RECEIPT", "6", of="DE-ORDER")
+    )
     answer = await brought.post("/v1/invoices", codec.encode(invoice("DE-INVOICE", of="DE-ORDER")))
     await house.pump()
     await house.bring(receipt("DE-RECEIPT-2", "4", of="DE-ORDER"))
@@ -172,7 +194,9 @@ async def test_a_caller_of_one_company_sees_nothing_of_another_through_any_route
             seen, mine = await stranger.get(question), await owner.get(question)
             text = seen.body.decode()
             if path not in OF_NO_COMPANY and "suppliers" not in path:
-                assert not any(word in text.replace(question, "") for word in LEAKS[:3] if word not in question), question
+                assert not any(word in text.replace(question, "") for word in LEAKS[:3] if word not in question), (
+                    question
+                )
                 assert '"company_code":"DE01"' not in text, question
                 assert secrets["document"] not in text, question
             if any(word in mine.body.decode() for word in LEAKS):
@@ -252,7 +276,9 @@ async def test_no_answer_holds_a_bank_account_or_a_password(api: Api) -> None:
 
 
 async def test_the_worker_is_no_superuser_owns_nothing_and_cannot_step_past_row_security(api: Api) -> None:
-    role = await api.house.rows("SELECT rolsuper, rolbypassrls, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = current_user")
+    role = await api.house.rows(
+        "SELECT rolsuper, rolbypassrls, rolcreatedb, rolcreaterole FROM pg_roles WHERE rolname = current_user"
+    )
     assert role == [(False, False, False, False)]
     owned = await api.house.rows(
         """SELECT relname FROM pg_class c JOIN pg_roles r ON r.oid = c.relowner WHERE r.rolname = current_user

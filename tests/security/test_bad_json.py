@@ -284,7 +284,12 @@ async def test_text(api: Api, caller: Caller, text: str, caplog: pytest.LogCaptu
 
 
 async def test_one_bad_item_of_a_bulk_stops_no_other(api: Api, caller: Caller) -> None:
-    items = [plain(number="B-1"), plain(number="B-2", gross="NaN"), plain(number="B-3"), plain(number="B-4", currency="X")]
+    items = [
+        plain(number="B-1"),
+        plain(number="B-2", gross="NaN"),
+        plain(number="B-3"),
+        plain(number="B-4", currency="X"),
+    ]
     answer = await caller.post(PATH, json.dumps(items).encode())
     assert answer.status == 202
     said = [(item["disposition"], item.get("reason_code", "")) for item in answer.json()["items"]]

@@ -72,7 +72,9 @@ def arrival(value: Any, source: str = "coupa", *, intake_id: str = "", source_do
     kind, shape = EVENTS[type(value)]
     company = getattr(value, "company_code", "") or "*"
     intake = intake_id or stable_id("in", kind, source, codec.encode(value).decode())
-    further = {"connection": source, "source_document": source_document, "digest": "d" * 64} if kind == "invoice" else {}
+    further = (
+        {"connection": source, "source_document": source_document, "digest": "d" * 64} if kind == "invoice" else {}
+    )
     return Outgoing(
         CANONICAL[kind],
         Message(
@@ -205,9 +207,7 @@ class House:
         return [row[0] for row in found]
 
     async def messages(self, topic: str, shape: type[Any]) -> list[Any]:
-        found = await self.rows(
-            "SELECT payload FROM bus.message WHERE topic = %s ORDER BY partition, position", topic
-        )
+        found = await self.rows("SELECT payload FROM bus.message WHERE topic = %s ORDER BY partition, position", topic)
         return [codec.decode(row[0], shape) for row in found]
 
     async def set_aside(self) -> list[tuple[Any, ...]]:

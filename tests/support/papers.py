@@ -94,7 +94,11 @@ def receipt(
         version=version,
         company_code=company,
         posted_on=day,
-        lines=(ReceiptLine(order_number=of, order_line=line, quantity=Quantity(quantity), unit="EA", takes_from=takes_from),),
+        lines=(
+            ReceiptLine(
+                order_number=of, order_line=line, quantity=Quantity(quantity), unit="EA", takes_from=takes_from
+            ),
+        ),
     )
 
 
@@ -147,5 +151,10 @@ def invoice(
 
 def requisition(number: str = "REQ-1", *, of: str = ORDER, version: int = 1, company: str = "DE01") -> Requisition:
     return Requisition(
-        number=number, version=version, company_code=company, currency=_CURRENCY[company], status="approved", order_number=of
+        number=number,
+        version=version,
+        company_code=company,
+        currency=_CURRENCY[company],
+        status="approved",
+        order_number=of,
     )

@@ -238,7 +238,8 @@ async def _moving(db: Database) -> tuple[int, ...]:
         (SELECT count(*) FROM gateway.intake WHERE disposition = 'waiting'),
         (SELECT coalesce(sum(head), 0)::bigint FROM bus.head),
         (SELECT count(*) FROM suppliers.supplier),
-        (SELECT count(*) FROM invoices.invoice) + (SELECT count(*) FROM gateway.intake WHERE disposition = 'rejected')"""
+        (SELECT count(*) FROM invoices.invoice)
+            + (SELECT count(*) FROM gateway.intake WHERE disposition = 'rejected')"""
     )
     return tuple(rows[0])
 

@@ -116,7 +116,7 @@ def work() -> int:
 
 @app.command
 def serve(component: str) -> int:
-    """Run one component alone against the same database: gateway, suppliers, orders, receipts, invoices, control, ..."""
+    """Run one component alone against the same database: gateway, suppliers, orders, receipts, invoices, ..."""
     if component not in COMPONENTS:
         say(f"No component {component!r}. There are: {', '.join(COMPONENTS)}.")
         return 2

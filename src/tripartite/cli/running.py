@@ -1,4 +1,4 @@
-"""Bringing up an estate: its file read and proved, the database opened and brought up to date, the components started."""
+"""Bringing up an estate: its file read and proved, the database opened and up to date, the components started."""
 
 from __future__ import annotations
 

@@ -12,17 +12,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import psycopg
 from litestar import Litestar, Request, Response
 from litestar.config.compression import CompressionConfig
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
+from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from tripartite.core import codec
@@ -197,7 +198,8 @@ def _on_problem(request: Request[Any, Any, Any], error: Exception) -> Response[A
                 request,
                 Problem("integration.retries_exhausted", 503, "The database is away; try again.", retry_after=1.0),
             )
-        case ValidationException():
+        case ValidationException() | psycopg.DataError():
+            # The latter is what the database says of a value no column can hold: NUL in a text, a negative limit.
             return _problem_response(request, Problem("intake.malformed", 400, "A parameter is not what it should be."))
         case HTTPException():
             code = "access.not_found" if error.status_code in (404, 405) else "intake.malformed"

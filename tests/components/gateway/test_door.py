@@ -225,7 +225,7 @@ async def test_a_document_that_was_told_of_is_fetched_once(house: House) -> None
     await flows.fetch_due(house.ports, house.door)
     assert capture.fetched == [("invoice", "D-1")]
     assert await house.rows("SELECT 1 FROM gateway.fetch") == []
-    assert [name for name, in await house.rows("SELECT name FROM gateway.intake")] == ["D-1"]
+    assert [name for (name,) in await house.rows("SELECT name FROM gateway.intake")] == ["D-1"]
 
 
 async def test_a_fetch_that_fails_is_due_again_later_and_later(house: House) -> None:

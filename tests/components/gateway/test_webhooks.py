@@ -94,7 +94,9 @@ async def test_a_forged_webhook_is_refused_and_its_bytes_are_in_quarantine(api: 
     for headers in (signed(event(), secret="another"), signed(event("e-9")), []):
         answer = await api.nobody.post("/v1/webhooks/capture", event(), headers=headers)
         assert (answer.status, answer.json()["reason_code"]) == (401, "intake.signature_invalid")
-    rows = await api.house.rows("SELECT DISTINCT digest, reason_code FROM gateway.intake WHERE disposition = 'quarantined'")
+    rows = await api.house.rows(
+        "SELECT DISTINCT digest, reason_code FROM gateway.intake WHERE disposition = 'quarantined'"
+    )
     assert rows == [(digest(event()), "intake.signature_invalid")]
     await api.house.pump()
     assert await api.house.rows("SELECT 1 FROM gateway.fetch") == []

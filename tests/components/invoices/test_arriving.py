@@ -8,7 +8,7 @@ import pytest
 
 from support.house import House, replaced
 from support.papers import ORDER, invoice, order, receipt, supplier
-from tripartite.core.events import ANSWERS, ASKS, Answered, Ask, Disposed, DISPOSITIONS
+from tripartite.core.events import ANSWERS, ASKS, DISPOSITIONS, Answered, Ask, Disposed
 
 
 async def test_an_invoice_that_agrees_with_order_and_receipt_is_posted_without_a_hand(house: House) -> None:

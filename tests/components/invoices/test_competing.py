@@ -20,9 +20,7 @@ FIRST_DAY = date(2026, 9, 28)
 
 def rivals(count: int, quantity: str) -> list[Invoice]:
     """Invoices that compete: same order, same goods, other numbers and days, so that none is a twin of another."""
-    return [
-        invoice(f"RE-{place:03d}", quantity, issued_on=FIRST_DAY + timedelta(days=place)) for place in range(count)
-    ]
+    return [invoice(f"RE-{place:03d}", quantity, issued_on=FIRST_DAY + timedelta(days=place)) for place in range(count)]
 
 
 async def decide_at_once(house: House, invoices: list[Invoice]) -> None:

@@ -172,7 +172,9 @@ async def test_a_crash_after_any_step_of_a_decision_leaves_nothing_of_it_and_the
     assert after["leaves"] == before["leaves"] + 1
 
 
-async def test_a_batch_that_fails_for_one_invoice_decides_the_others(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_batch_that_fails_for_one_invoice_decides_the_others(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     house.may_set_aside = True
     await house.bring(supplier(), order(quantity="30"), receipt("GR-1", "30"))
     real = deciding.build_posting

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-
 from tripartite.components.control import store
 from tripartite.core import codec
 from tripartite.core.delivery import DeliveryOutcome

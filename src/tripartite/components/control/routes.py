@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from litestar import Request, get
-from litestar.params import Parameter
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import Parameter
 
 from tripartite.components.control import store
 from tripartite.core import codec

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -76,8 +77,10 @@ async def pull_stream(ports: Ports, door: Door, name: str, stream: ObjectKind) -
             return brought
         at, next_cursor = ports.clock.now(), page.cursor
 
-        async def keep(connection: Connection, _: Sequence[Taken], cursor: str = next_cursor) -> Sequence[Outgoing]:
-            await store.keep_cursor(connection, name, stream, cursor, at)
+        async def keep(
+            connection: Connection, _: Sequence[Taken], known: tuple[str, datetime] = (next_cursor, at)
+        ) -> Sequence[Outgoing]:
+            await store.keep_cursor(connection, name, stream, *known)
             return ()
 
         await door.accept([_document(name, item) for item in page.items], keep)

@@ -27,7 +27,7 @@ MOST_TOGETHER = 500
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes at the door. `canonical` is set where they already were read: (kind, key, company, correlation, payload)."""
+    """Bytes at the door. `canonical` is set where they were read already, `refused` where they go no further."""
 
     connection: str
     content: bytes
@@ -41,7 +41,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Canonical(msgspec.Struct, frozen=True):
-    """A document of our own API, already read and checked. `payload` is the `...Arrived` event without its intake id."""
+    """A document of our own API, already read and checked; `event` makes the `...Arrived` event of it."""
 
     kind: str
     key: str

@@ -340,7 +340,8 @@ async def add_asks(
         connection,
         """INSERT INTO gateway.ask (company_code, question, reference, payload, correlation_id, causation_id, due_at)
         SELECT *, %s FROM unnest(%s::text[], %s::text[], %s::text[], %s::bytea[], %s::text[], %s::text[])
-        ON CONFLICT (company_code, question, reference) DO UPDATE SET due_at = least(gateway.ask.due_at, EXCLUDED.due_at)
+        ON CONFLICT (company_code, question, reference)
+            DO UPDATE SET due_at = least(gateway.ask.due_at, EXCLUDED.due_at)
         """,
         (due, *([row[place] for row in asks] for place in range(6))),
     )

@@ -25,17 +25,14 @@ from tripartite.components.invoices.deciding import (
     Cause,
     Decider,
     changed_event,
-    code_version,
 )
 from tripartite.components.invoices.store import Key, Row
 from tripartite.core import codec
 from tripartite.core.delivery import DeliveryOutcome
 from tripartite.core.envelope import Message
 from tripartite.core.events import (
-    DISPOSITIONS,
     EXCEPTION_EVENTS,
     INVOICE_EVENTS,
-    Disposed,
     OrderRecorded,
     OrderSought,
     ReceiptRecorded,
@@ -49,7 +46,7 @@ from tripartite.core.ids import correlation_of, stable_id
 from tripartite.core.invoice_life import OPEN
 from tripartite.core.matching.numbering import folded
 from tripartite.core.money import Amount
-from tripartite.core.objects import Invoice, Order, Posting, Receipt
+from tripartite.core.objects import Invoice, Order, Receipt
 from tripartite.core.objects.notice import PostingReported
 from tripartite.runtime.audit import Leaf, make_leaf, write_leaves
 from tripartite.runtime.bus import Batch, Outgoing, publish
@@ -224,7 +221,7 @@ class Invoices:
         await publish(connection, messages)
 
     async def on_outcomes(self, connection: Connection, batch: Batch) -> None:
-        """The other side's answer: the posting's number joins the invoice; a refusal or silence becomes an exception."""
+        """The other side's answer: the posting's number joins the invoice; refusal or silence is an exception."""
         told = [
             (message, outcome)
             for message in batch.messages

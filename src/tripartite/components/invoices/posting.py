@@ -1,4 +1,4 @@
-"""From a decided invoice to the liability the ERP is asked to book, in our words; the connector says it in the ERP's."""
+"""From a decided invoice to the liability the ERP is asked to book, in our words; the connector has the ERP's."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from tripartite.core.matching.result import Allocation, MatchResult
 from tripartite.core.money import Amount, minor_digits
 from tripartite.core.objects import Invoice, Order, Posting, PostingLine, PostingTax
 from tripartite.core.quantity import Quantity
-
 
 _WORDS: dict[tuple[str, str], Mapping[str, str]] = {}  # an estate's words for tax codes, worked out once
 

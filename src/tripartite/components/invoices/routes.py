@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import Annotated, Any
 
 from litestar import Request, get
-from litestar.params import Parameter
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import Parameter
 
 from tripartite.components.invoices import store
 from tripartite.components.invoices.deciding import Decider
@@ -55,6 +55,15 @@ def pair_view(pair: Pair) -> dict[str, Any]:
     }
 
 
+def _cursor(after: str) -> tuple[datetime, str] | None:
+    """Where a page begins: the `next` of the page before. Errors: `Problem` for anything else."""
+    at, _, last = after.rpartition("/")
+    try:
+        return (datetime.fromisoformat(at), last) if after else None
+    except ValueError:
+        raise Problem("intake.malformed", 400, "`after` is the `next` of an earlier page, and nothing else.") from None
+
+
 def routes(ports: Ports) -> list[HTTPRouteHandler]:
     decider = Decider(ports)
 
@@ -73,8 +82,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         after: str = "",
         limit: int = 50,
     ) -> Page:
-        at, _, last = after.rpartition("/")
-        cursor = (datetime.fromisoformat(at), last) if at else None
+        cursor = _cursor(after)
         most = max(1, min(limit, 200))
         async with ports.db.connection() as connection:
             found = await store.invoices(

@@ -240,7 +240,7 @@ async def possible_twins(
     dates: Sequence[date | None],
     window_days: int,
 ) -> list[Row]:
-    """Invoices that could be the same as one of these: same supplier and folded number, or same gross about the date."""
+    """Invoices that could be the same as one of these: same supplier and folded number, or gross about the date."""
     found = await execute(
         connection,
         f"""SELECT {_SELECT} FROM invoices.invoice WHERE invoice_id IN (
@@ -261,7 +261,7 @@ _MASTER_LOCK = 7461905
 
 
 async def hold_master(connection: Connection, *, change: bool) -> None:
-    """Keep the supplier master still while invoices are decided; whoever changes it waits for them, and they for him."""
+    """Keep the supplier master still while invoices are decided; whoever changes it waits for them, they for him."""
     kind = "pg_advisory_xact_lock" if change else "pg_advisory_xact_lock_shared"
     await execute(connection, f"SELECT {kind}(%s)", (_MASTER_LOCK,))
 

@@ -115,7 +115,7 @@ async def requeried(connection: Connection, company_code: str, order_number: str
 
 
 async def due_requeries(connection: Connection, now: datetime, limit: int) -> list[tuple[str, str, str, str]]:
-    """Orders whose next asking is due: (company, order, invoice, correlation). Asked again an hour, then a day later."""
+    """Orders whose next asking is due: (company, order, invoice, correlation); an hour, then a day later."""
     found = await execute(
         connection,
         """UPDATE receipts.requery q SET times = times + 1, asked_at = %(now)s, answered_at = NULL,
