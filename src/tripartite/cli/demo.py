@@ -73,10 +73,12 @@ def demo_estate(folder: Path, ports: dict[str, int]) -> Path:
     text = (resources.files("tripartite") / "cli" / "templates" / "estate.toml").read_text(encoding="utf-8")
     for kind, port in (("coupa", 20110), ("capture", 20120), ("sap_s4hana", 20130)):
         text = text.replace(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{ports[kind]}")
+    text = text.replace('erp_connection = "sap" }', 'erp_connection = "sap", overlap_seconds = "10" }')
     # Simulated systems answer at once or not at all: the demo need not wait as long as for real ones.
     text = text.replace(
         'settings = { supplier_numbers_from = "coupa" }',
-        'settings = { supplier_numbers_from = "coupa", commit_latency_seconds = "4", timeout_seconds = "5" }',
+        'settings = { supplier_numbers_from = "coupa", commit_latency_seconds = "4", timeout_seconds = "5", '
+        'overlap_seconds = "10" }',
     )
     text = text.replace(
         'settings = { auth = "basic", username = "TRIPARTITE" }',

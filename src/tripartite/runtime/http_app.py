@@ -231,6 +231,7 @@ def build_app(
         ),
         compression_config=CompressionConfig(backend="gzip", minimum_size=1024) if compress else None,
         request_max_body_size=None,
+        logging_config=None,  # the process has its own (telemetry.py), with masks
         type_encoders=dict.fromkeys(codec._NUMBERS, str),
         state=State(),
         **further,

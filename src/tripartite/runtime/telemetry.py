@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from tripartite.runtime.db import Database, copy_rows
 from tripartite.runtime.protocol import Call
+from tripartite.runtime.secrets import redact
 
 MOST_WAITING_SPANS = 20_000  # beyond this the oldest are dropped: telemetry never holds up business
 
@@ -143,7 +144,7 @@ def configure_logging(*, level: str = "INFO", lines: bool = True) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, redact, renderer],
         )
     )
     root = logging.getLogger()

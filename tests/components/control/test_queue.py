@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from support.api import Api
 from support.house import House
 from support.papers import ORDER, invoice, order, receipt, requisition, supplier
@@ -94,6 +96,4 @@ async def test_the_log_of_a_whole_day_verifies(house: House) -> None:
     async with house.db.connection() as connection:
         assert await sequence_once(connection, signer=signer) > 10
     assert await house.value("SELECT count(*) FROM audit.pending") == 0
-    import asyncio
-
     assert (await asyncio.to_thread(verify_log, house.urls.worker)).ok

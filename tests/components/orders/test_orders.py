@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.house import House
+from support.house import House, arrival
 from support.papers import ORDER, invoice, order, requisition, supplier
 from tripartite.core import codec
 from tripartite.core.events import (
@@ -34,11 +34,9 @@ async def test_the_newest_version_of_an_order_counts_whatever_came_last(house: H
 
 
 async def test_a_stale_version_is_recorded_as_stale_and_a_repeat_as_a_duplicate(house: House) -> None:
-    from support.papers import order as made
-
-    await house.bring(made(version=2))
-    await house.bring(made(version=1))
-    await house.bring(made(version=2, price="4.00"), source="sap")
+    await house.bring(order(version=2))
+    await house.bring(order(version=1))
+    await house.bring(order(version=2), source="sap")
     told = await house.messages(DISPOSITIONS, Disposed)
     assert sorted((each.disposition, each.reason_code) for each in told) == [
         ("duplicate", "duplicate.event"),
@@ -47,8 +45,6 @@ async def test_a_stale_version_is_recorded_as_stale_and_a_repeat_as_a_duplicate(
 
 
 async def test_several_versions_in_one_batch_end_in_the_highest(house: House) -> None:
-    from support.house import arrival
-
     await house.publish(*(arrival(order(version=version)) for version in (1, 4, 2, 4, 3)))
     await house.pump()
     assert await house.value("SELECT version FROM orders.purchase_order") == 4
@@ -70,15 +66,14 @@ async def test_a_requisition_and_its_order_are_one_transaction_under_one_correla
 
 
 async def test_every_recorded_version_has_its_leaf(house: House) -> None:
-    await house.bring(order(version=1), order(version=2))
+    await house.bring(order(version=1))
+    await house.bring(order(version=2))
     leaves = await house.rows("SELECT leaf_id FROM audit.leaf WHERE kind = 'order.recorded'")
     assert len(leaves) == 2
     assert (await house.value("SELECT leaf_id FROM orders.purchase_order"),) in leaves
 
 
 async def test_an_order_that_came_meanwhile_is_not_sought(house: House) -> None:
-    from support.house import arrival
-
     await house.bring(supplier())
     await house.publish(arrival(invoice(), "api"))
     await house.pump_only("invoices")

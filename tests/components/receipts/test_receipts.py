@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from support.house import House, arrival
+from support.house import House, arrival, replaced
 from support.papers import ORDER, invoice, order, receipt, supplier
 from tripartite.components.receipts.flows import requery_due
 from tripartite.core.events import (
@@ -112,8 +112,6 @@ async def test_the_as_of_mark_never_moves_back(house: House) -> None:
 
 
 async def test_a_receipt_of_many_orders_is_told_to_each_of_them(house: House) -> None:
-    from support.house import replaced
-
     await house.bring(supplier(), order(), order("4500000002"))
     whole = receipt("GR-9", "10")
     second = replaced(whole.lines[0], order_number="4500000002", line=2)

@@ -80,6 +80,16 @@ async def add_intakes(connection: Connection, intakes: Sequence[Intake]) -> dict
     return firsts
 
 
+async def known_digests(connection: Connection, name: str, digests: Sequence[str]) -> set[str]:
+    """Which of these bytes this connection brought before."""
+    found = await execute(
+        connection,
+        "SELECT digest FROM gateway.intake WHERE connection = %s AND digest = ANY(%s) AND disposition <> 'duplicate'",
+        (name, list(digests)),
+    )
+    return {row[0] for row in await found.fetchall()}
+
+
 async def contents(connection: Connection, digests: Sequence[str]) -> dict[str, bytes]:
     """The kept bytes of these digests."""
     found = await execute(

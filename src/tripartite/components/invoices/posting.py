@@ -52,6 +52,7 @@ def build_posting(
     for entry in released:
         allocations.setdefault(entry.invoice_line, []).append(entry)
     lines: list[PostingLine] = []
+    only_order = invoice.order_numbers[0] if len(invoice.order_numbers) == 1 else ""
     for line in invoice.lines:
         code = tax_word(estate, connection, line.tax_codes[0]) if line.tax_codes else ""
         amount = abs(line.amount if line.amount is not None else Decimal(0))
@@ -63,7 +64,7 @@ def build_posting(
                 PostingLine(
                     line=len(lines) + 1,
                     amount=Amount(amount),
-                    order_number=met.order_number if met else line.order_number,
+                    order_number=met.order_number if met else line.order_number or only_order,
                     order_line=met.order_line if met else line.order_line or 0,
                     quantity=line.quantity,
                     unit=line.unit,
