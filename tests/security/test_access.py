@@ -112,7 +112,9 @@ async def test_everything_unhappy_has_one_shape(shared_api: Api, path: str, stat
     assert b"Traceback" not in answer.body
 
 
-@pytest.mark.parametrize("query", ["q=%00", "limit=-1", "limit=999999999999999999999", "after=%00", "state=%00", "order=%00"])
+@pytest.mark.parametrize(
+    "query", ["q=%00", "limit=-1", "limit=999999999999999999999", "after=%00", "state=%00", "order=%00"]
+)
 async def test_no_query_makes_the_server_fail(shared_api: Api, query: str) -> None:
     caller = await shared_api.caller()
     for method, path, _ in handlers(shared_api):

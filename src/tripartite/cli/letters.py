@@ -183,10 +183,12 @@ async def _deliveries(connection: Connection) -> tuple[Delivery, ...]:
         WHERE d.state = ANY(%s) ORDER BY abs(i.gross) DESC NULLS LAST, d.updated_at, d.key""",
         (list(ASIDE),),
     )
-    return tuple(
-        Delivery(*row[:14], _plain_amount(row[14]), _held_for(row[2], row[15], row[16], row[17]))
-        for row in await found.fetchall()
-    )
+    answer = []
+    for *row, gross, state, verdict, codes in await found.fetchall():
+        row_of = dict(zip(Delivery.__struct_fields__, row, strict=False))
+        held_for = _held_for(row_of["operation"], state, verdict, codes)
+        answer.append(Delivery(**row_of, gross=_plain_amount(gross), held_for=held_for))
+    return tuple(answer)
 
 
 def _plain_amount(text: str) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from support.house import House, arrival, replaced
 from support.papers import ORDER, invoice, order, receipt, supplier
 from tripartite.components.receipts.flows import requery_due
+from tripartite.core import codec
+from tripartite.core.envelope import Message
 from tripartite.core.events import (
     ANSWERS,
     ASKS,
@@ -14,8 +16,6 @@ from tripartite.core.events import (
     Ask,
     Disposed,
 )
-from tripartite.core.envelope import Message
-from tripartite.core import codec
 from tripartite.runtime.bus import Outgoing
 
 
@@ -59,8 +59,15 @@ async def answer(house: House, found: int = 0) -> None:
     await house.publish(
         Outgoing(
             ANSWERS,
-            Message(house.ports.ids.new("msg"), "tripartite.question.answered.v1", "DE01", ORDER, "c", house.clock.at,
-                    codec.encode(told)),
+            Message(
+                house.ports.ids.new("msg"),
+                "tripartite.question.answered.v1",
+                "DE01",
+                ORDER,
+                "c",
+                house.clock.at,
+                codec.encode(told),
+            ),
         )
     )
     await house.pump()

@@ -1,0 +1,44 @@
+"""The plan of a story: pure, the same for the same seed, with the shares it promises."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+
+import pytest
+
+from tripartite.connectors.documents import read_any
+from tripartite.rehearsal.scenario import SHARES, plan
+from tripartite.rehearsal.world import ubl
+from tripartite.runtime.protocol import Raw, ReadResult
+
+TODAY = date(2026, 11, 24)
+
+
+@pytest.mark.parametrize("count", [1, 20, 200, 2000])
+def test_the_same_seed_tells_the_same_story(count: int) -> None:
+    assert plan(3, count, TODAY) == plan(3, count, TODAY)
+    assert plan(3, count, TODAY).documents != plan(4, count, TODAY).documents
+    assert len(plan(3, count, TODAY).documents) == count
+
+
+def test_the_shares_are_kept_to_the_document() -> None:
+    found = Counter(document.trouble for document in plan(1, 1000, TODAY).documents)
+    assert found == Counter(SHARES)
+
+
+def test_no_two_honest_invoices_share_a_number_or_a_supplier_and_total() -> None:
+    honest = [
+        each for each in plan(9, 2000, TODAY).documents if not each.original and each.trouble not in ("twin", "repeat")
+    ]
+    assert len({each.number for each in honest}) == len(honest)
+    twice = Counter((each.supplier.number, each.gross) for each in honest)
+    assert max(twice.values()) == 1
+
+
+def test_the_stories_e_invoices_are_documents_that_anybody_could_read() -> None:
+    for each in plan(2, 200, TODAY).documents:
+        result = read_any(Raw(ubl(each), "application/xml"))
+        assert isinstance(result, ReadResult), (each.number, result)
+        assert result.value.number == each.number
+        assert result.value.gross == each.gross  # type: ignore[union-attr]

@@ -1,0 +1,48 @@
+"""The headless story: what was planned comes about, and every invariant holds by the simulators' own truth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from tripartite.cli.demo import headless
+from tripartite.rehearsal.checkers import CHECKS
+from tripartite.rehearsal.scenario import OUTCOME
+from tripartite.runtime.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    home: Path = tmp_path_factory.mktemp("story")
+    report = home / "report.json"
+    result: dict[str, Any] = uvloop.run(headless(Settings(home=home, port=24_300), 120, 5, report))
+    assert report.exists()
+    return result
+
+
+def test_every_document_of_the_story_ends_as_it_was_planned(story: dict[str, Any]) -> None:
+    assert story["differences"] == []
+    assert {row["scenario"] for row in story["outcomes"]} == set(OUTCOME), "every kind of trouble happened"
+    assert len(story["outcomes"]) == 120
+
+
+def test_every_invariant_holds_by_the_vendors_own_truth(story: dict[str, Any]) -> None:
+    assert [(check["id"], check["violations"]) for check in story["invariants"] if not check["ok"]] == []
+    assert {check["id"] for check in story["invariants"]} == set(CHECKS)
+    assert all(check["checked"] for check in story["invariants"]), "no checker looked at nothing"
+
+
+def test_lost_answers_happened_and_were_resolved_by_probe(story: dict[str, Any]) -> None:
+    attempts = story["counts"]["attempt"]
+    assert attempts.get("send.unknown", 0) > 0
+    assert attempts.get("probe.settled", 0) > 0
+
+
+def test_the_report_has_the_shape_that_machines_read(story: dict[str, Any]) -> None:
+    assert {"ok", "seed", "counts", "invariants", "rates", "latency_ms"} <= set(story)
+    assert story["ok"] is True
+    assert story["seed"] == 5
+    assert set(story["latency_ms"]["arrival_to_decision"]) == {"p50", "p99"}
