@@ -27,7 +27,7 @@ from tripartite.core.objects import (
     TaxSubtotal,
 )
 from tripartite.core.quantity import Quantity
-from tripartite.rehearsal.scenario import DocumentPlan, LinePlan, SupplierPlan
+from tripartite.rehearsal.scenario import DocumentPlan, LinePlan, SupplierPlan, vat_id
 from tripartite.rehearsal.world import ubl
 
 COMPANY = "DE01"
@@ -52,11 +52,16 @@ def suppliers() -> list[Supplier]:
             name=f"Supplier {number:04d} GmbH",
             supplier_id=f"S{number:05d}",
             company_codes=(COMPANY,),
+            tax_id=_tax_id(number),
             accounts=(BankAccount(f"DE02{number:018d}"),),
             names_elsewhere={"sap": str(10300000 + number)},
         )
         for number in range(SUPPLIERS)
     ]
+
+
+def _tax_id(number: int) -> str:
+    return vat_id("DE", 20000000 + 7919 * (number + 1))
 
 
 def cases(count: int, *, lines: int = 10, seed: int = 1, first: int = 0, trouble: float = 0.05) -> list[Case]:
@@ -142,7 +147,9 @@ def _case(number: int, supplier: int, rows: Sequence[tuple[int, Decimal, Decimal
         trouble="clean",
         channel="ubl",
         company=COMPANY,
-        supplier=SupplierPlan(str(10300000 + supplier), f"Supplier {supplier:04d} GmbH", "DE", "", "LD", COMPANY),
+        supplier=SupplierPlan(
+            str(10300000 + supplier), f"Supplier {supplier:04d} GmbH", "DE", _tax_id(supplier), "LD", COMPANY
+        ),
         order=order_number,
         order_known=True,
         number=invoice.number,

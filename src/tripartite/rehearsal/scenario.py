@@ -193,14 +193,14 @@ def _suppliers(chance: random.Random, count: int) -> tuple[SupplierPlan, ...]:
     for number in range(count):
         company = COMPANIES[0] if number % 3 != 2 else COMPANIES[1]
         name = f"{_FIRST[number % len(_FIRST)]} {_LAST[(number * 7 + number // len(_FIRST)) % len(_LAST)]}"
-        vat = _vat_id(company.country, 10000000 + 7919 * (number + 1))
+        vat = vat_id(company.country, 10000000 + 7919 * (number + 1))
         prefix = f"{name[:2].upper()}{chr(65 + number // 26)}{chr(65 + number % 26)}"
         made.append(SupplierPlan(str(10300001 + number), name, company.country, vat, prefix, company.code))
     chance.shuffle(made)
     return tuple(made)
 
 
-def _vat_id(country: str, number: int) -> str:
+def vat_id(country: str, number: int) -> str:
     """A VAT number whose check digit holds: ISO 7064 mod 11,10 in Germany, the weighted sum of the NIP in Poland."""
     if country == "DE":
         digits = str(number)

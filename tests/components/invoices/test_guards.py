@@ -125,8 +125,8 @@ async def test_one_problem_is_one_open_exception(house: House) -> None:
     await house.bring_invoice(invoice())
     assert "exception_open" in await refused(
         house,
-        """INSERT INTO invoices.exception SELECT 'exc_twin', company_code, invoice_id, line, reason_code, state, version,
-        opened_at, due_at, record FROM invoices.exception WHERE state = 'open' LIMIT 1""",
+        """INSERT INTO invoices.exception SELECT 'exc_twin', company_code, invoice_id, line, reason_code, state,
+        version, opened_at, due_at, record FROM invoices.exception WHERE state = 'open' LIMIT 1""",
     )
 
 
