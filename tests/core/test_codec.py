@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import date
 
@@ -113,23 +114,21 @@ def test_a_command_knows_every_field_it_is_given_and_free_words_stay_free() -> N
 
 @given(st.binary(max_size=200))
 def test_no_bytes_make_the_reader_fail_in_another_way(data: bytes) -> None:
-    try:
-        read_command(data, Small)
-    except Malformed as error:
-        assert error.reason_code
+    with contextlib.suppress(Malformed):
+        assert isinstance(read_command(data, Small), Small)
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    )
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
 )
+
+
+@given(ANY_JSON)
 def test_no_json_makes_the_reader_fail_in_another_way(value: object) -> None:
-    try:
-        read_command(json.dumps(value).encode(), Invoice)
-    except Malformed as error:
-        assert error.reason_code
+    with contextlib.suppress(Malformed):
+        assert isinstance(read_command(json.dumps(value).encode(), Invoice), Invoice)
 
 
 def test_plain_values_hold_exact_numbers_as_text() -> None:

@@ -1,11 +1,11 @@
-"""Deliveries on the database: one key, stored before the first byte; unknown is asked for and never sent again blindly."""
+"""Deliveries on the database: one key, stored before the first byte; unknown is asked for, never sent blindly."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from datetime import date, timedelta
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 import psycopg
@@ -352,7 +352,7 @@ async def test_attempts_are_bounded_and_spread_and_end_in_a_dead_letter_with_its
             break
         house.clock.turn(1)
     assert len(house.sap.calls) == deliveries.MOST_ATTEMPTS
-    waits = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
+    waits = [later - earlier for earlier, later in pairwise(at)]
     assert waits[-1] > waits[0], "the pauses grow"
     reason = await house.rows("SELECT reason_code, detail FROM deliveries.delivery")
     assert reason == [("integration.retries_exhausted", "429")]

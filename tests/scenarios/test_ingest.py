@@ -229,6 +229,9 @@ def test_every_decided_invoice_has_a_decision_and_no_vendor_was_called(home: Set
     )
     assert undecided == []
     assert rows(home, "SELECT DISTINCT act FROM deliveries.attempt") == []
+    # The order it names is sought by whoever has the connections; nobody says here that it does not exist.
+    assert rows(home, "SELECT count(*) > 0 FROM gateway.ask") == [(True,)]
+    assert rows(home, "SELECT count(*) FROM bus.message WHERE topic = 'intake.answers'") == [(0,)]
 
 
 def test_a_file_that_is_not_there_is_a_mistake_of_the_caller(home: Settings, tmp_path: Path) -> None:

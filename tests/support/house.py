@@ -112,7 +112,7 @@ class House:
             settings=Settings(home=home),
             estate=estate or development_estate(),
             pack=baseline_pack(),
-            clients=self.remotes,  # type: ignore[arg-type]
+            clients=self.remotes,
         )
 
     @property
@@ -157,7 +157,7 @@ class House:
             self.db,
             name,
             registry.manifest(kind),
-            self.remotes[name],  # type: ignore[arg-type]
+            self.remotes[name],
             worker=worker,
             clock=self.ports.clock,
             chance=self.ports.chance,

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 _NUMBERS = (Amount, Price, Rate, Quantity)
 DEEPEST = 64  # levels of nesting in any JSON we read
-LONGEST_NUMBER = 400  # characters of a number that is no string; a longer one is no number of any document
+LONGEST_NUMBER = 4_000  # characters of a number that is no string; a longer one is no number of any document
 
 
 class Malformed(ValueError):

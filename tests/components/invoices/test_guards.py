@@ -10,7 +10,7 @@ import pytest
 
 from support.house import House, arrival
 from support.papers import invoice, order, receipt, supplier
-from tripartite.components.invoices import deciding, handlers, store
+from tripartite.components.invoices import deciding, handlers, posting, store
 from tripartite.components.invoices.app import component
 from tripartite.core.events import CANONICAL
 from tripartite.core.invoice_life import STATES, TRANSITIONS
@@ -177,7 +177,7 @@ async def test_a_batch_that_fails_for_one_invoice_decides_the_others(
 ) -> None:
     house.may_set_aside = True
     await house.bring(supplier(), order(quantity="30"), receipt("GR-1", "30"))
-    real = deciding.build_posting
+    real = posting.build_posting
 
     def poisoned(invoice_id: str, document: Any, *arguments: Any, **further: Any) -> Any:
         if document.number == "RE-2":

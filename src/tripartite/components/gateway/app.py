@@ -12,6 +12,7 @@ from tripartite.components.gateway import flows
 from tripartite.components.gateway.handlers import Gateway
 from tripartite.components.gateway.intake import Door
 from tripartite.components.gateway.routes import routes
+from tripartite.connectors import registry
 from tripartite.core.events import ASKS, DISPOSITIONS, RECEIVED, SUPPLIER_EVENTS
 from tripartite.runtime.bus import Consumer
 from tripartite.runtime.component import Component, Loop, Ports, Schedule
@@ -39,10 +40,19 @@ def _consumers(ports: Ports) -> list[Consumer]:
 
 def _loops(ports: Ports) -> list[Loop]:
     door = door_of(ports)
-    return [
-        Loop("door", door.run),
-        Loop("asks", partial(flows.keep_asking, ports, door)),
-    ]
+    loops = [Loop("door", door.run)]
+    if _may_ask(ports):
+        loops.append(Loop("asks", partial(flows.keep_asking, ports, door)))
+    return loops
+
+
+def _may_ask(ports: Ports) -> bool:
+    """A process started without its connections (a command that takes files in) leaves the questions to one that has
+    them: answered here, they would be answered with nothing. Where nobody could be asked anyhow, that is the answer.
+    """
+    known = registry.kinds()
+    kinds = {each.kind for each in ports.estate.connections if each.kind in known}
+    return bool(ports.clients) or not any(registry.manifest(kind).asks for kind in kinds)
 
 
 def _schedules(ports: Ports) -> list[Schedule]:

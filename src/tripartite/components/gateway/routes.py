@@ -81,7 +81,7 @@ def routes(ports: Ports, door: Door) -> list[HTTPRouteHandler]:
         if not body:
             raise Problem("intake.malformed", 422, "The body is empty.")
         # The sender's own id of the document is what it will be told of later; a file name is only for people.
-        name = (request.headers.get("x-source-document") or request.headers.get("x-file-name", ""))[:200]
+        name = (request.headers.get("x-source-document") or request.headers.get("x-file-name") or "")[:200]
         document = Document(
             connection=connection, content=body, media_type=media_type, caller=principal_of(request).name, name=name
         )
