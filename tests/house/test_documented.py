@@ -20,6 +20,7 @@ NO_REASONS = {
     "control.exception": "a table",
     "intake.disposed": "a kind of message",
     "supplier.recorded": "a kind of message",
+    "supplier.write": "a permission of the bench's token",
     "service.name": "OpenTelemetry's name of an attribute",
     "match.price": "a group of reasons, as the console words it",
     "match.quantity": "a group of reasons, as the console words it",

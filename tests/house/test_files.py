@@ -9,6 +9,7 @@ from house.tree import CONNECTORS, DOCS, ROOT, SOURCE, name_of, python_files, tr
 
 MOST_LINES = 400  # beyond it the question is whether the file has one meaning; the answer stands here
 LONG_FILES = {
+    "src/tripartite/cli/bench.py": "five figures on one rig; apart they would each bring up a product of their own",
     "src/tripartite/cli/demo.py": "the demo, told in the order in which it happens",
     "src/tripartite/components/console/views/matching.py": "one table: order, receipts and invoice side by side",
     "src/tripartite/components/invoices/deciding.py": "one batch against its evidence, told from first to last",

@@ -185,7 +185,10 @@ def dead_letters(*, json: Json = False) -> int:
 
 @app.command
 def replay(*keys: str, everything: Annotated[bool, Parameter(name="--all", negative="")] = False) -> int:
-    """Send set-aside deliveries again, after the cause is gone. The key stays: doing it twice does it once."""
+    """Send set-aside deliveries again, after the cause is gone. The key stays: doing it twice does it once.
+
+    Deliveries only; messages and documents are read again by their component.
+    """
     from tripartite.cli.letters import replayed
 
     return replayed(_settings(), keys, everything=everything)

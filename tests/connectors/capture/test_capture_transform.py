@@ -188,7 +188,7 @@ def test_a_missing_promise_is_drift_with_its_name_and_a_new_field_is_named_as_dr
     renamed = {("supplierCode" if name == "supplier_code" else name): value for name, value in said().items()}
     answer = read(renamed)
     assert isinstance(answer, Unreadable)
-    assert answer.reason_code == "intake.schema_violated"
+    assert answer.reason_code == "integration.schema_violated"
     assert "supplier_code" in answer.detail
     added = read({**said(), "esg_score": 4, "history_url": "https://suite.example/h/1"})
     assert added.dropped == ("history_url", "status", "esg_score")
@@ -196,7 +196,7 @@ def test_a_missing_promise_is_drift_with_its_name_and_a_new_field_is_named_as_dr
 
 
 def test_a_type_that_changed_is_drift() -> None:
-    assert refusal({**said(), "version": "7"}) == ("intake.schema_violated", "/version")
+    assert refusal({**said(), "version": "7"}) == ("integration.schema_violated", "/version")
 
 
 @pytest.mark.parametrize(
