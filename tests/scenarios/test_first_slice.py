@@ -95,7 +95,7 @@ class Product:
         EmbeddedPostgres(self.home).shut_down()
 
 
-async def until(true: Callable[[], Awaitable[bool]], what: str, seconds: float = 40.0) -> None:
+async def until(true: Callable[[], Awaitable[bool]], what: str, seconds: float = 90.0) -> None:
     deadline = time.monotonic() + seconds
     while not await true():
         assert time.monotonic() < deadline, f"waited in vain until {what}"

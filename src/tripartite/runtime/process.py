@@ -38,6 +38,8 @@ from tripartite.runtime.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
+STOP_SECONDS = 5.0  # what is in flight then is found again at the next start
+
 RUNTIME_MIGRATIONS = tuple(
     MigrationSet(name, f"tripartite.runtime.migrations.{name}")
     for name in ("runtime", "audit", "auth", "bus", "deliveries")
@@ -239,10 +241,15 @@ class Process:
     async def stop(self) -> None:
         """Stop everything; what is in flight is found again at the next start."""
         if self._server is not None:
+            # The server ends by itself when told; cancelled at the same time it may wait for ever.
             self._server.stop()  # type: ignore[no-untyped-call]
+            serving = [task for task in self._tasks if task.get_name() == "http"]
+            await asyncio.wait(serving, timeout=STOP_SECONDS)
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        _, left = await asyncio.wait(self._tasks, timeout=STOP_SECONDS)
+        for task in left:
+            log.warning("a task does not end", extra={"task": task.get_name()})
         with contextlib.suppress(Exception):
             await self.telemetry.flush(self.db)
         for client in self.clients.values():
