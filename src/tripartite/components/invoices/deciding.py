@@ -21,16 +21,15 @@ from tripartite.components.invoices import store
 from tripartite.components.invoices.gathering import Neighbourhood, gather, keys_of
 from tripartite.components.invoices.posting import build_posting, decimal_of
 from tripartite.components.invoices.store import Key, Place, Row
+from tripartite.components.invoices.telling import Cause, changed_event, event
 from tripartite.connectors import registry
 from tripartite.core import codec
-from tripartite.core.envelope import Message
 from tripartite.core.estate.calendar import Calendar
 from tripartite.core.events import (
     EXCEPTION_EVENTS,
     INVOICE_EVENTS,
     ORDER_COMMANDS,
     RECEIPT_COMMANDS,
-    InvoiceChanged,
     RequeryReceipts,
     SeekOrder,
 )
@@ -71,14 +70,6 @@ class _Matched(msgspec.Struct, frozen=True):
     verdict: str
     findings: tuple[Finding, ...]
     payable_now: Amount
-
-
-class Cause(msgspec.Struct, frozen=True):
-    """What woke a decision: the message, and its type in words."""
-
-    message_id: str
-    type: str
-    trace_id: str = ""
 
 
 class Written(msgspec.Struct):
@@ -466,8 +457,15 @@ class Decider:
             for record in records:
                 message_id = stable_id("msg", record.exception_id, str(record.version))
                 told.append(
-                    self._message(
-                        EXCEPTION_EVENTS, f"exception.{what}", row, codec.encode(record), message_id, cause, now
+                    event(
+                        EXCEPTION_EVENTS,
+                        f"exception.{what}",
+                        row,
+                        codec.encode(record),
+                        message_id,
+                        cause,
+                        now,
+                        row.connection,
                     )
                 )
         return told
@@ -481,65 +479,24 @@ class Decider:
             if opened & _AWAITED_RECEIPT:
                 payload = codec.encode(RequeryReceipts(row.company_code, number, row.invoice_id))
                 commands.append(
-                    self._message(RECEIPT_COMMANDS, "receipts.requery", row, payload, message_id, cause, now)
+                    event(RECEIPT_COMMANDS, "receipts.requery", row, payload, message_id, cause, now, row.connection)
                 )
             if "reference.order_unknown" in opened:
                 payload = codec.encode(SeekOrder(row.company_code, number, row.invoice_id))
-                commands.append(self._message(ORDER_COMMANDS, "order.seek", row, payload, message_id, cause, now))
+                commands.append(
+                    event(ORDER_COMMANDS, "order.seek", row, payload, message_id, cause, now, row.connection)
+                )
         return commands
 
     def _changed(self, row: Row, invoice: Invoice, decision: Decision, cause: Cause, now: datetime) -> Outgoing:
         payload = codec.encode(changed_event(row, invoice, _words(row, decision)))
         message_id = stable_id("msg", row.decision_id, "changed")
-        return self._message(INVOICE_EVENTS, "invoice.decided", row, payload, message_id, cause, now)
-
-    @staticmethod
-    def _message(
-        topic: str, what: str, row: Row, payload: bytes, message_id: str, cause: Cause, now: datetime
-    ) -> Outgoing:
-        return Outgoing(
-            topic,
-            Message(
-                message_id=message_id,
-                type=f"tripartite.{what}.v1",
-                company_code=row.company_code,
-                key=row.supplier_id or row.invoice_id,
-                correlation_id=row.correlation_id,
-                occurred_at=now,
-                payload=payload,
-                causation_id=cause.message_id,
-                source=row.connection,
-                trace_id=cause.trace_id,
-            ),
-        )
+        return event(INVOICE_EVENTS, "invoice.decided", row, payload, message_id, cause, now, row.connection)
 
     def _next_day(self, company_code: str, today: date) -> datetime:
         company = self._ports.estate.company(company_code)
         zone = ZoneInfo(company.time_zone) if company else ZoneInfo("UTC")
         return datetime.combine(today + timedelta(days=1), time(0, 5), zone)
-
-
-def changed_event(row: Row, invoice: Invoice, words: str) -> InvoiceChanged:
-    """What the others hear of an invoice: who it is and where it stands."""
-    return InvoiceChanged(
-        invoice_id=row.invoice_id,
-        number=row.number,
-        company_code=row.company_code,
-        supplier_id=row.supplier_id,
-        supplier_name=row.supplier_name,
-        kind=row.kind,
-        currency=row.currency,
-        state=row.state,
-        verdict=row.verdict,
-        decision=row.decisions,
-        words=words,
-        gross=Amount(row.gross) if row.gross is not None else None,
-        issued_on=row.issued_on,
-        order_numbers=tuple(store.order_numbers(invoice)),
-        reason_codes=tuple(row.reason_codes),
-        money_at_risk=Amount(row.money_at_risk),
-        document=row.document,
-    )
 
 
 def _still_open(standing: Sequence[ExceptionRecord], changes: Changes | None) -> list[ExceptionRecord]:

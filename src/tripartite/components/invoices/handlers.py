@@ -22,11 +22,10 @@ from tripartite.components.invoices import store
 from tripartite.components.invoices.deciding import (
     POST_INVOICE,
     REPORT_POSTING,
-    Cause,
     Decider,
-    changed_event,
 )
 from tripartite.components.invoices.store import Key, Row
+from tripartite.components.invoices.telling import Cause, changed_event, event
 from tripartite.core import codec
 from tripartite.core.delivery import DeliveryOutcome
 from tripartite.core.envelope import Message
@@ -254,12 +253,16 @@ class Invoices:
                 row.state, row.document, row.posted_at = "posted", outcome.remote_ref, now
                 leaves.append(self._posted_leaf(row, outcome))
                 owed.extend(self._report(row, outcome, now))
-                messages.append(_told(row, invoice, "invoice.posted", f"Posted as {row.document}.", message, now))
+                messages.append(
+                    _told(row, invoice, "invoice.posted", f"Posted as {row.document}.", cause, now, message.source)
+                )
             elif outcome.state == "waiting" and row.invoice_id in passing:
-                messages.append(_told(row, invoice, "invoice.decided", "The posting is sent again.", message, now))
+                messages.append(
+                    _told(row, invoice, "invoice.decided", "The posting is sent again.", cause, now, message.source)
+                )
             elif outcome.state in ("rejected", "dead_letter") and row.state == "to_post":
                 row.state = "held" if outcome.state == "rejected" else row.state
-                messages.append(_told(row, invoice, "invoice.rejected", outcome.detail, message, now))
+                messages.append(_told(row, invoice, "invoice.rejected", outcome.detail, cause, now, message.source))
             context = self._decider.context(
                 row, invoice, stable_id("sha", outcome.key, outcome.state), cause, speaks_for=POSTING_AREAS
             )
@@ -271,7 +274,9 @@ class Invoices:
                     payload = codec.encode(record)
                     message_id = stable_id("msg", record.exception_id, str(record.version))
                     messages.append(
-                        _event(EXCEPTION_EVENTS, f"exception.{what}", row, payload, message_id, message, now)
+                        event(
+                            EXCEPTION_EVENTS, f"exception.{what}", row, payload, message_id, cause, now, message.source
+                        )
                     )
             codes = {code for code in row.reason_codes if not {code, code.partition(".")[0]} & POSTING_AREAS}
             row.reason_codes = sorted(codes | {record.reason_code for record in changes.open})
@@ -435,26 +440,7 @@ def _posting_finding(outcome: DeliveryOutcome, row: Row) -> Finding | None:
             return None
 
 
-def _event(topic: str, what: str, row: Row, payload: bytes, message_id: str, cause: Message, now: datetime) -> Outgoing:
-    return Outgoing(
-        topic,
-        Message(
-            message_id=message_id,
-            type=f"tripartite.{what}.v1",
-            company_code=row.company_code,
-            key=row.supplier_id or row.invoice_id,
-            correlation_id=row.correlation_id,
-            occurred_at=now,
-            payload=payload,
-            causation_id=cause.message_id,
-            source=cause.source,
-            trace_id=cause.trace_id,
-        ),
-    )
-
-
-def _told(row: Row, invoice: Invoice, what: str, words: str, cause: Message, now: datetime) -> Outgoing:
+def _told(row: Row, invoice: Invoice, what: str, words: str, cause: Cause, now: datetime, source: str) -> Outgoing:
     payload = codec.encode(changed_event(row, invoice, words))
-    return _event(
-        INVOICE_EVENTS, what, row, payload, stable_id("msg", row.invoice_id, what, cause.message_id), cause, now
-    )
+    message_id = stable_id("msg", row.invoice_id, what, cause.message_id)
+    return event(INVOICE_EVENTS, what, row, payload, message_id, cause, now, source)
