@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -243,6 +244,17 @@ class HttpResponse(Protocol):
     def headers(self) -> Mapping[str, str]: ...
     @property
     def content(self) -> bytes: ...
+
+
+def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds to wait by Retry-After, which is a number of seconds or a date; None where it was not said."""
+    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
+    if value.isascii() and value.replace(".", "", 1).isdigit() and len(value) < 10:
+        return float(value)
+    try:
+        return max((parsedate_to_datetime(value) - now).total_seconds(), 0.0) if value else None
+    except (TypeError, ValueError):
+        return None
 
 
 class HttpFailure(Exception):

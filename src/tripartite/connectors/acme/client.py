@@ -27,7 +27,6 @@ import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 from urllib.parse import quote, urlencode
 
@@ -58,6 +57,7 @@ from tripartite.runtime.protocol import (
     Unwritable,
     WebhookEvent,
     WebhookRefused,
+    retry_after,
 )
 
 T = TypeVar("T")
@@ -183,7 +183,7 @@ class AcmeClient:
             booked = _understood(got.content, wire.Booked)
         elif (problem := _understood(got.content, wire.ProblemBody)) is not None:
             error = problem.error
-        after = _retry_after(got.headers, self._ports.now())
+        after = retry_after(got.headers, self._ports.now())
         return _sorted(got.status_code, booked, error, body.company, after)
 
     async def _post_batch(self, bodies: Mapping[str, wire.Posting]) -> dict[str, Answer]:
@@ -191,7 +191,7 @@ class AcmeClient:
         got = await self._write("/v1/postings/batch", "post_invoice_batch", msgspec.json.encode(batch), {})
         if isinstance(got, RetryLater | Unknown):
             return dict.fromkeys(bodies, got)
-        after = _retry_after(got.headers, self._ports.now())
+        after = retry_after(got.headers, self._ports.now())
         if got.status_code != 200:
             problem = _understood(got.content, wire.ProblemBody)
             verdict = _sorted(got.status_code, None, problem.error if problem else None, "", after)
@@ -285,7 +285,7 @@ class AcmeClient:
         status = answer.status_code
         if 200 <= status < 300 or status in (404, 410):
             return answer
-        after = _retry_after(answer.headers, self._ports.now())
+        after = retry_after(answer.headers, self._ports.now())
         raise AcmeTrouble(f"Acme answered {status}", retryable=status not in SAYS_NO, after_seconds=after)
 
     async def _write(
@@ -363,7 +363,7 @@ class AcmeClient:
             raise AcmeTrouble(f"no token: {failure}", retryable=True) from None
         token = _understood(answer.content, wire.Token) if answer.status_code == 200 else None
         if token is None:
-            after = _retry_after(answer.headers, self._ports.now())
+            after = retry_after(answer.headers, self._ports.now())
             raise AcmeTrouble(f"no token: Acme answered {answer.status_code}", retryable=True, after_seconds=after)
         self._token = Secret(token.access_token)
         self._token_ends = self._ports.now() + timedelta(seconds=max(token.expires_in - TOKEN_MARGIN_SECONDS, 1))
@@ -426,14 +426,3 @@ def _secret_bytes(secret: Secret) -> bytes:
         return base64.b64decode(text, validate=True)
     except binascii.Error:
         return text.encode()  # a secret agreed by hand, not in the standard's form
-
-
-def _retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds to wait by Retry-After, which is a number of seconds or a date; None where Acme did not say."""
-    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
-    if value.isascii() and value.replace(".", "", 1).isdigit() and len(value) < 10:
-        return float(value)
-    try:
-        return max((parsedate_to_datetime(value) - now).total_seconds(), 0.0) if value else None
-    except (TypeError, ValueError):
-        return None

@@ -17,9 +17,7 @@ A response (posting, hold, payment) is answered per row:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from tripartite.connectors.capture import wire
@@ -85,14 +83,3 @@ def moment_of(text: str) -> datetime:
     except ValueError:
         return datetime.min.replace(tzinfo=UTC)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds to wait by Retry-After, which is a number of seconds or a date; None where it was not said."""
-    value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
-    if value.isascii() and value.replace(".", "", 1).isdigit() and len(value) < 10:
-        return float(value)
-    try:
-        return max((parsedate_to_datetime(value) - now).total_seconds(), 0.0) if value else None
-    except (TypeError, ValueError):
-        return None

@@ -26,7 +26,7 @@ from urllib.parse import quote
 import msgspec
 
 from tripartite.connectors.capture import wire
-from tripartite.connectors.capture.answers import DONE, SAYS_NO, moment_of, retry_after, sort_result, understood
+from tripartite.connectors.capture.answers import DONE, SAYS_NO, moment_of, sort_result, understood
 from tripartite.connectors.capture.manifest import MANIFEST
 from tripartite.connectors.capture.transform import STATUSES, WRITERS
 from tripartite.core import codec
@@ -50,6 +50,7 @@ from tripartite.runtime.protocol import (
     Unwritable,
     WebhookEvent,
     WebhookRefused,
+    retry_after,
 )
 
 T = TypeVar("T")
