@@ -12,7 +12,16 @@ import msgspec
 
 from tripartite.core.findings import Finding
 from tripartite.core.money import Amount
-from tripartite.core.objects import Invoice, Order, Receipt, Requisition, Supplier
+from tripartite.core.objects import (
+    BankStatement,
+    Invoice,
+    Order,
+    Payment,
+    PaymentReport,
+    Receipt,
+    Requisition,
+    Supplier,
+)
 
 RECEIVED = "received"
 CANONICAL = {
@@ -21,15 +30,19 @@ CANONICAL = {
     "order": "order.canonical",
     "receipt": "receipt.canonical",
     "invoice": "invoice.canonical",
+    "payment_report": "payment_report.canonical",
+    "bank_statement": "bank_statement.canonical",
 }
 SUPPLIER_EVENTS = "supplier.events"
 ORDER_EVENTS = "order.events"
 RECEIPT_EVENTS = "receipt.events"
 INVOICE_EVENTS = "invoice.events"
+PAYMENT_EVENTS = "payment.events"
 EXCEPTION_EVENTS = "exception.events"
 ORDER_COMMANDS = "order.commands"
 RECEIPT_COMMANDS = "receipt.commands"
 INVOICE_COMMANDS = "invoice.commands"
+PAYMENT_COMMANDS = "payment.commands"
 DISPOSITIONS = "intake.dispositions"
 ASKS = "intake.asks"
 ANSWERS = "intake.answers"
@@ -78,6 +91,18 @@ class InvoiceArrived(msgspec.Struct, frozen=True, omit_defaults=True):
     digest: str = ""
     connection: str = ""
     source_document: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+class PaymentReportArrived(msgspec.Struct, frozen=True, omit_defaults=True):
+    value: PaymentReport
+    intake_id: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+class BankStatementArrived(msgspec.Struct, frozen=True, omit_defaults=True):
+    value: BankStatement
+    intake_id: str = ""
     findings: tuple[Finding, ...] = ()
 
 
@@ -178,6 +203,15 @@ class InvoiceChanged(msgspec.Struct, frozen=True, omit_defaults=True):
     reason_codes: tuple[str, ...] = ()
     money_at_risk: Amount | None = None
     document: str = ""
+
+
+class PaymentChanged(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A payment was proposed, released, sent, executed, rejected, returned or cancelled: the whole payment as it is."""
+
+    value: Payment
+    order_number: str = ""
+    reason: str = ""
+    words: str = ""
 
 
 class Disposed(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -21,10 +21,10 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from tripartite.core.objects import Invoice, Order, Receipt, Requisition, Supplier
+from tripartite.core.objects import BankStatement, Invoice, Order, PaymentReport, Receipt, Requisition, Supplier
 
 Role = Literal["procurement", "erp", "ap", "warehouse", "tax", "bank", "identity", "documents"]
-ObjectKind = Literal["supplier", "requisition", "order", "receipt", "invoice"]
+ObjectKind = Literal["supplier", "requisition", "order", "receipt", "invoice", "payment_report", "bank_statement"]
 
 
 class Idempotency(msgspec.Struct, frozen=True):
@@ -116,7 +116,7 @@ class Unwritable(Exception):
         self.detail = detail
 
 
-Canonical = Supplier | Requisition | Order | Receipt | Invoice
+Canonical = Supplier | Requisition | Order | Receipt | Invoice | PaymentReport | BankStatement
 
 
 class ReadResult(msgspec.Struct, frozen=True):

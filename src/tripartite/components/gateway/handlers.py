@@ -22,9 +22,11 @@ from tripartite.core.estate import Connection as Configured
 from tripartite.core.events import (
     CANONICAL,
     Ask,
+    BankStatementArrived,
     Disposed,
     InvoiceArrived,
     OrderArrived,
+    PaymentReportArrived,
     ReceiptArrived,
     Received,
     RequisitionArrived,
@@ -36,7 +38,7 @@ from tripartite.core.findings import Finding
 from tripartite.core.ids import correlation_of, stable_id
 from tripartite.core.mapping.documents import map_invoice, map_order, map_receipt
 from tripartite.core.mapping.xrefs import Xrefs, keys_of, keys_of_supplier
-from tripartite.core.objects import Invoice, Order, Receipt, Requisition, Supplier
+from tripartite.core.objects import BankStatement, Invoice, Order, PaymentReport, Receipt, Requisition, Supplier
 from tripartite.runtime.bus import Batch, Outgoing, publish
 from tripartite.runtime.component import Ports
 from tripartite.runtime.db import Connection
@@ -48,6 +50,8 @@ KINDS: Mapping[str, type[Any]] = {
     "receipt": Receipt,
     "requisition": Requisition,
     "supplier": Supplier,
+    "payment_report": PaymentReport,
+    "bank_statement": BankStatement,
 }
 
 
@@ -305,5 +309,9 @@ def _event(value: Canonical, received: Received, source: str, findings: Sequence
             return codec.encode(ReceiptArrived(value, received.intake_id, told))
         case Requisition():
             return codec.encode(RequisitionArrived(value, received.intake_id, told))
+        case PaymentReport():
+            return codec.encode(PaymentReportArrived(value, received.intake_id, told))
+        case BankStatement():
+            return codec.encode(BankStatementArrived(value, received.intake_id, told))
         case _:
             return codec.encode(SupplierArrived(value, received.intake_id, told))

@@ -14,7 +14,15 @@ from tripartite.core.objects.invoice import (
 )
 from tripartite.core.objects.order import Order, OrderCharge, OrderLine, PriceVersion, ScaleStep
 from tripartite.core.objects.party import Address, BankAccount, Contact, Identifier, Party
-from tripartite.core.objects.payment import Payment, PaymentItem
+from tripartite.core.objects.payment import (
+    BankEntry,
+    BankStatement,
+    Payment,
+    PaymentItem,
+    PaymentOrder,
+    PaymentReport,
+    TransferReport,
+)
 from tripartite.core.objects.posting import Posting, PostingLine, PostingTax
 from tripartite.core.objects.receipt import Receipt, ReceiptKind, ReceiptLine
 from tripartite.core.objects.reference import CostCentre, ExchangeRate, TaxCode
@@ -25,6 +33,8 @@ __all__ = [
     "Address",
     "Allowance",
     "BankAccount",
+    "BankEntry",
+    "BankStatement",
     "Contact",
     "CostCentre",
     "ExchangeRate",
@@ -38,6 +48,8 @@ __all__ = [
     "Party",
     "Payment",
     "PaymentItem",
+    "PaymentOrder",
+    "PaymentReport",
     "Posting",
     "PostingLine",
     "PostingTax",
@@ -51,5 +63,6 @@ __all__ = [
     "Supplier",
     "TaxCode",
     "TaxSubtotal",
+    "TransferReport",
     "Withholding",
 ]
