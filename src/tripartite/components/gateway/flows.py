@@ -6,6 +6,7 @@ moves only in the transaction that keeps its page.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import datetime
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 PAGES_PER_POLL = 400  # the next poll goes on where this one stopped
 PAGE = 50
 MOST_ASKS = 5
+ASKS_TOGETHER = 200
+ASKS_AT_ONCE = 8  # the others of a batch wait for their turn
 
 
 async def poll_connections(ports: Ports, door: Door) -> None:
@@ -107,69 +110,104 @@ def _document(name: str, item: Pulled) -> Document:
     )
 
 
+class Asked(msgspec.Struct):
+    """A question that was put: what it brought, and what is told of it."""
+
+    ask: Ask
+    correlation_id: str
+    causation_id: str
+    as_of: datetime
+    brought: list[Document]
+    failed: str = ""
+
+
 async def ask_due(ports: Ports, door: Door) -> None:
-    """Put the questions that are owed to the connections that can answer, and tell what came of it."""
+    """Put the questions that are owed to the connections that can answer, and tell what came of it: a batch at a time,
+    some at once outside, one transaction for all that was answered.
+    """
     async with ports.db.connection() as connection:
-        due = await store.due_asks(connection, ports.clock.now(), 100)
-    for payload, correlation_id, causation_id, attempts in due:
-        ask = codec.decode_own(payload, Ask)
-        brought: list[Document] = []
-        failures: list[str] = []
-        asked = 0
-        as_of = ports.clock.now()
-        for configured in ports.estate.connections:
-            client = ports.clients.get(configured.name)
-            if client is None or configured.role not in ask.roles or not configured.serves(ask.company_code):
-                continue
-            if ask.question not in registry.manifest(configured.kind).asks:
-                continue
-            asked += 1
-            try:
-                with ports.telemetry.span(
-                    f"ask {ask.question}", component="gateway", connection=configured.name, reference=ask.reference
-                ):
-                    found = await client.ask(ask.question, ask.parameters)
-            except (HttpFailure, OSError, ValueError) as error:
-                failures.append(f"{configured.name}: {error}")
-                continue
-            brought.extend(_document(configured.name, item) for item in found)
-        if failures and not brought and attempts < MOST_ASKS:
-            continue  # asked again when the row is due
-        answer = Answered(
-            ask.company_code,
-            ask.question,
-            ask.reference,
-            as_of,
-            len(brought),
-            "; ".join(failures)[:500] if asked else "no connection can answer this",
+        due = await store.due_asks(connection, ports.clock.now(), ASKS_TOGETHER)
+    if not due:
+        return
+    turns = asyncio.Semaphore(ASKS_AT_ONCE)
+
+    async def put(row: tuple[bytes, str, str, int]) -> Asked | None:
+        async with turns:
+            return await _put(ports, *row)
+
+    answered = [each for each in await asyncio.gather(*(put(row) for row in due)) if each is not None]
+    try:
+        await _keep_answers(ports, door, answered)
+    except DatabaseGone:
+        raise
+    except Exception:
+        # One of them cannot be kept: it alone waits for its next turn.
+        log.exception("answers cannot be kept together")
+        for each in answered:
+            await _keep_answers(ports, door, [each])
+
+
+async def _keep_answers(ports: Ports, door: Door, answered: Sequence[Asked]) -> None:
+    if not answered:
+        return  # all are asked again when their rows are due
+
+    async def told(connection: Connection, taken: Sequence[Taken]) -> Sequence[Outgoing]:
+        await store.asked(
+            connection, [(each.ask.company_code, each.ask.question, each.ask.reference) for each in answered]
         )
+        messages, at = [], 0
+        for each in answered:
+            own = taken[at : at + len(each.brought)]
+            at += len(each.brought)
+            messages.append(_answer(ports, each, sum(one.disposition != "duplicate" for one in own)))
+        return messages
 
-        async def told(
-            connection: Connection,
-            taken: Sequence[Taken],
-            answer: Answered = answer,
-            cause: tuple[str, str] = (correlation_id, causation_id),
-        ) -> Sequence[Outgoing]:
-            new = sum(each.disposition != "duplicate" for each in taken)
-            told = msgspec.structs.replace(answer, found=new)
-            await store.asked(connection, answer.company_code, answer.question, answer.reference)
-            return [
-                Outgoing(
-                    ANSWERS,
-                    Message(
-                        message_id=ports.ids.new("msg"),
-                        type="tripartite.question.answered.v1",
-                        company_code=answer.company_code,
-                        key=answer.reference,
-                        correlation_id=cause[0],
-                        causation_id=cause[1],
-                        occurred_at=answer.as_of,
-                        payload=codec.encode(told),
-                    ),
-                )
-            ]
+    await door.accept([document for each in answered for document in each.brought], told)
 
-        await door.accept(brought, told)
+
+async def _put(ports: Ports, payload: bytes, correlation_id: str, causation_id: str, attempts: int) -> Asked | None:
+    """Put one question to every connection that can answer it. None: nobody answered, and it may be asked again."""
+    ask = codec.decode_own(payload, Ask)
+    asked = Asked(ask, correlation_id, causation_id, ports.clock.now(), [], "no connection can answer this")
+    failures: list[str] = []
+    for configured in ports.estate.connections:
+        client = ports.clients.get(configured.name)
+        if client is None or configured.role not in ask.roles or not configured.serves(ask.company_code):
+            continue
+        if ask.question not in registry.manifest(configured.kind).asks:
+            continue
+        asked.failed = ""
+        try:
+            with ports.telemetry.span(
+                f"ask {ask.question}", component="gateway", connection=configured.name, reference=ask.reference
+            ):
+                found = await client.ask(ask.question, ask.parameters)
+        except (HttpFailure, OSError, ValueError) as error:
+            failures.append(f"{configured.name}: {error}")
+            continue
+        asked.brought.extend(_document(configured.name, item) for item in found)
+    if failures and not asked.brought and attempts < MOST_ASKS:
+        return None
+    asked.failed = asked.failed or "; ".join(failures)[:500]
+    return asked
+
+
+def _answer(ports: Ports, asked: Asked, found: int) -> Outgoing:
+    ask = asked.ask
+    answer = Answered(ask.company_code, ask.question, ask.reference, asked.as_of, found, asked.failed)
+    return Outgoing(
+        ANSWERS,
+        Message(
+            message_id=ports.ids.new("msg"),
+            type="tripartite.question.answered.v1",
+            company_code=ask.company_code,
+            key=ask.reference,
+            correlation_id=asked.correlation_id,
+            causation_id=asked.causation_id,
+            occurred_at=asked.as_of,
+            payload=codec.encode(answer),
+        ),
+    )
 
 
 async def fetch_due(ports: Ports, door: Door) -> None:

@@ -372,9 +372,12 @@ async def due_asks(connection: Connection, now: datetime, limit: int) -> list[tu
     return [(row[0], row[1], row[2], row[3]) for row in await found.fetchall()]
 
 
-async def asked(connection: Connection, company_code: str, question: str, reference: str) -> None:
+async def asked(connection: Connection, places: Sequence[tuple[str, str, str]]) -> None:
+    """These questions are answered: (company, question, reference)."""
     await execute(
         connection,
-        "DELETE FROM gateway.ask WHERE (company_code, question, reference) = (%s, %s, %s)",
-        (company_code, question, reference),
+        """DELETE FROM gateway.ask a USING unnest(%s::text[], %s::text[], %s::text[])
+        AS n (company_code, question, reference)
+        WHERE (a.company_code, a.question, a.reference) = (n.company_code, n.question, n.reference)""",
+        [[place[at] for place in places] for at in range(3)],
     )

@@ -107,7 +107,7 @@ class Invoices:
             if invoice.kind != "invoice" or invoice.replaces
             for number in store.order_numbers(invoice)
         }
-        again = await store.open_invoices_of_orders(connection, changing, OPEN) if changing else []
+        again = list(await store.open_invoices_of_orders(connection, changing, OPEN)) if changing else []
         for invoice_id in again:
             causes.setdefault(invoice_id, Cause(batch.messages[0].message_id, "tripartite.credit.posted.v1"))
         await publish(connection, await self._decider.decide(connection, company, new, again, causes))
@@ -189,9 +189,9 @@ class Invoices:
         receipts = await store.receipts_of(connection, touched)
         await store.set_releasable(connection, releasable(orders, receipts))
         causes: dict[str, Cause] = {}
-        for key, message in touched.items():
-            for invoice_id in await store.open_invoices_of_orders(connection, [key], AGAIN):
-                causes[invoice_id] = Cause(message.message_id, message.type, message.trace_id)
+        for invoice_id, key in (await store.open_invoices_of_orders(connection, touched, AGAIN)).items():
+            message = touched[key]
+            causes[invoice_id] = Cause(message.message_id, message.type, message.trace_id)
         await publish(connection, await self._decider.decide(connection, company, (), list(causes), causes))
 
     async def on_supplier_events(self, connection: Connection, batch: Batch) -> None:

@@ -199,18 +199,21 @@ async def invoices_of_orders(connection: Connection, keys: Collection[Key]) -> l
     return [_row(row) for row in await found.fetchall()]
 
 
-async def open_invoices_of_orders(connection: Connection, keys: Collection[Key], states: Sequence[str]) -> list[str]:
-    """The ids of invoices in these states that name one of these orders."""
+async def open_invoices_of_orders(
+    connection: Connection, keys: Collection[Key], states: Sequence[str]
+) -> dict[str, Key]:
+    """The invoices in these states that name one of these orders, by id, each with the first of them that it names."""
     wanted = sorted(keys)
     found = await execute(
         connection,
-        """SELECT DISTINCT i.invoice_id FROM invoices.invoice i JOIN invoices.of_order o USING (invoice_id)
+        """SELECT i.invoice_id, min(o.company_code), min(o.order_number)
+        FROM invoices.invoice i JOIN invoices.of_order o USING (invoice_id)
         JOIN unnest(%s::text[], %s::text[]) AS n (company_code, order_number)
             ON o.company_code = n.company_code AND o.order_number = n.order_number
-        WHERE i.state = ANY(%s)""",
+        WHERE i.state = ANY(%s) GROUP BY 1 ORDER BY 1""",
         ([k[0] for k in wanted], [k[1] for k in wanted], list(states)),
     )
-    return sorted(row[0] for row in await found.fetchall())
+    return {row[0]: (row[1], row[2]) for row in await found.fetchall()}
 
 
 async def invoices_by_id(connection: Connection, ids: Collection[str]) -> list[Row]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from tripartite.components.receipts import store
@@ -96,13 +97,16 @@ class Receipts:
     async def on_answers(self, connection: Connection, batch: Batch) -> None:
         """The warehouse side was asked: tell up to when the receipts of the order are known now."""
         outgoing = []
+        answered: dict[tuple[str, str], datetime] = {}
         for message in batch.messages:
             answer = codec.decode_own(message.payload, Answered)
             if answer.question != QUESTION:
                 continue
-            await store.requeried(connection, answer.company_code, answer.reference, answer.as_of)
+            place = (answer.company_code, answer.reference)
+            answered[place] = max(answered.get(place, answer.as_of), answer.as_of)
             requeried = ReceiptsRequeried(answer.company_code, answer.reference, answer.as_of, answer.found)
             outgoing.append(told(message, RECEIPT_EVENTS, "receipts.requeried", codec.encode(requeried)))
+        await store.requeried(connection, answered)
         await publish(connection, outgoing)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -106,11 +106,15 @@ async def want_requery(
     return {(row[0], row[1]) for row in await found.fetchall()}
 
 
-async def requeried(connection: Connection, company_code: str, order_number: str, at: datetime) -> None:
+async def requeried(connection: Connection, answered: Mapping[tuple[str, str], datetime]) -> None:
+    """Up to when the receipts of these orders, (company, number), were asked for."""
+    places = sorted(answered)
     await execute(
         connection,
-        "UPDATE receipts.requery SET answered_at = %s WHERE company_code = %s AND order_number = %s",
-        (at, company_code, order_number),
+        """UPDATE receipts.requery q SET answered_at = n.at
+        FROM unnest(%s::text[], %s::text[], %s::timestamptz[]) AS n (company_code, order_number, at)
+        WHERE (q.company_code, q.order_number) = (n.company_code, n.order_number)""",
+        ([place[0] for place in places], [place[1] for place in places], [answered[place] for place in places]),
     )
 
 
