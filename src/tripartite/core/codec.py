@@ -20,7 +20,7 @@ from tripartite.core.quantity import Quantity
 
 T = TypeVar("T")
 
-_NUMBERS = (Amount, Price, Rate, Quantity)
+_NUMBERS = frozenset((Amount, Price, Rate, Quantity))
 DEEPEST = 64  # levels of nesting in any JSON we read
 LONGEST_NUMBER = 4_000  # characters of a number that is no string; a longer one is no number of any document
 

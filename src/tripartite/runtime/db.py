@@ -112,7 +112,7 @@ async def _column_types(connection: Connection, table: str, columns: Sequence[st
             WHERE a.attrelid = %s::text::regclass AND a.attnum > 0""",
             (table,),
         )
-        types = dict(await found.fetchall())
+        types: dict[str, int] = dict(await found.fetchall())
         _COLUMN_TYPES[key] = tuple(types[column] for column in columns)
     return _COLUMN_TYPES[key]
 
@@ -127,8 +127,11 @@ async def copy_rows(connection: Connection, table: str, columns: Sequence[str], 
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(sql.Identifier(*table.split(".")), names)
     async with connection.cursor() as cursor, cursor.copy(statement) as copy:
         copy.set_types(types)
+        # Rows are formatted without a turn of the loop for each; only a full buffer is awaited.
+        formatted = copy.formatter.write_row
         for row in rows:
-            await copy.write_row(row)
+            if data := formatted(row):
+                await copy.write(data)
 
 
 # Migrations

@@ -165,11 +165,13 @@ class Decider:
     def policy_of(self, company_code: str, today: date) -> PolicyOf:
         """The bounds that count for each invoice of a company on a day."""
         pack = self._ports.pack
+        known: dict[tuple[str, str], MatchPolicy] = {}
 
         def bounds(bill: Bill) -> MatchPolicy:
-            invoice = bill.doc
-            policy: MatchPolicy = pack.match_policy(company_code, invoice.supplier_id, "", invoice.currency, today)[0]
-            return policy
+            place = (bill.doc.supplier_id, bill.doc.currency)
+            if place not in known:
+                known[place] = pack.match_policy(company_code, place[0], "", place[1], today)[0]
+            return known[place]
 
         return bounds
 
@@ -195,7 +197,8 @@ class Decider:
         # Worked out once: what would be released is checked against what is left, written, and said to the ERP.
         allocations = result.allocations if result.verdict == "post" and not row.was_post else ()
         releases = _allocations(row, allocations)
-        findings = (*findings, *_released_elsewhere(invoice, releases, room))
+        claims = _claims(releases)
+        findings = (*findings, *_released_elsewhere(invoice, releases, claims, room))
         # What was looked at, in one name: every document by its bytes, the mapping's findings, policy and estate.
         digest = around.digest_of(row, invoice, self._ports.pack.hash, self._ports.estate.digest, findings)
         if not is_new and digest == row.inputs_digest and _says(row.verdict, result):
@@ -241,7 +244,7 @@ class Decider:
             written.messages.extend(self._commands(row, invoice, changes, cause, now))
         if became_to_post:
             written.allocations.extend(releases)
-            for place, quantity in _claims(releases).items():
+            for place, quantity in claims.items():
                 if place in room:
                     room[place] -= quantity
         self._owe(
@@ -537,17 +540,24 @@ def _claims(releases: Sequence[Release]) -> dict[Place, Decimal]:
     """What releases take of each order line as a whole and of each receipt line."""
     claims: dict[Place, Decimal] = {}
     for _, _, company, order, line, receipt, receipt_line, quantity in releases:
-        for place in {(company, order, line, "", 0), (company, order, line, receipt, receipt_line)}:
-            claims[place] = claims.get(place, Decimal(0)) + quantity
+        whole = (company, order, line, "", 0)
+        claims[whole] = claims[whole] + quantity if whole in claims else quantity
+        if receipt or receipt_line:
+            part = (company, order, line, receipt, receipt_line)
+            claims[part] = claims[part] + quantity if part in claims else quantity
     return claims
 
 
-def _released_elsewhere(invoice: Invoice, releases: Sequence[Release], room: Mapping[Place, Decimal]) -> list[Finding]:
+def _released_elsewhere(
+    invoice: Invoice, releases: Sequence[Release], claims: Mapping[Place, Decimal], room: Mapping[Place, Decimal]
+) -> list[Finding]:
     """Lines for which what came was released to others meanwhile. The match counts by arrival; what is released stays.
 
     Rule: I6, S42.
     """
-    short = {place[:3] for place, asked in _claims(releases).items() if asked > room.get(place, asked)}
+    short = {place[:3] for place, asked in claims.items() if asked > room.get(place, asked)}
+    if not short:
+        return []
     lines = sorted({release[1] for release in releases if release[2:5] in short})
     amounts = {line.line: line.amount for line in invoice.lines}
     return [
@@ -564,10 +574,16 @@ def _released_elsewhere(invoice: Invoice, releases: Sequence[Release], room: Map
 
 def _allocations(row: Row, released: Sequence[Allocation]) -> list[Release]:
     sign = -1 if row.kind == "credit_memo" else 1
+    invoice_id, company = row.invoice_id, row.company_code
     return [
         (
-            *(row.invoice_id, entry.invoice_line, row.company_code, entry.order_number, entry.order_line),
-            *(entry.receipt_number, entry.receipt_line),
+            invoice_id,
+            entry.invoice_line,
+            company,
+            entry.order_number,
+            entry.order_line,
+            entry.receipt_number,
+            entry.receipt_line,
             sign * decimal_of(entry.quantity),
         )
         for entry in released

@@ -324,7 +324,7 @@ async def suppliers_and_groups(
 
 async def insert_invoices(connection: Connection, rows: Sequence[Row], documents: Mapping[str, Invoice]) -> None:
     """Write new invoices with their lines and the orders they name."""
-    await copy_rows(connection, "invoices.invoice", COLUMNS, [[getattr(r, c) for c in COLUMNS] for r in rows])
+    await copy_rows(connection, "invoices.invoice", COLUMNS, [msgspec.structs.astuple(row) for row in rows])
     lines, orders = [], []
     for row in rows:
         invoice = documents[row.invoice_id]
@@ -349,8 +349,9 @@ _LINE = (
 
 def order_numbers(invoice: Invoice) -> list[str]:
     """Every order an invoice names, each once, in a stable order."""
-    named = {*invoice.order_numbers, *(line.order_number for line in invoice.lines if line.order_number)}
-    return sorted(number for number in named if number)
+    named = {*invoice.order_numbers, *[line.order_number for line in invoice.lines]}
+    named.discard("")
+    return sorted(named)
 
 
 _CHANGING = {
