@@ -44,7 +44,7 @@ def map_invoice(
         company_code=company.code if company else "",
         supplier_id=words.supplier(invoice.supplier_id, invoice.supplier_number, invoice.supplier),
         order_numbers=numbers,
-        lines=tuple(_invoice_line(line, words, company) for line in invoice.lines),
+        lines=tuple([_invoice_line(line, words, company) for line in invoice.lines]),
         charges=tuple(_allowance(charge, words, company, charge.line) for charge in invoice.charges),
         taxes=tuple(_subtotal(tax, words, company) for tax in invoice.taxes),
         withholding=tuple(_withholding(entry, words) for entry in invoice.withholding),
@@ -58,7 +58,7 @@ def _invoice_line(line: InvoiceLine, words: Words, company: Company | None) -> I
         order_number=words.order_number(line.order_number) if line.order_number else "",
         unit=words.unit(line.unit, line.line),
         tax_codes=words.tax(line.tax_codes, line.tax_category, line.tax_rate, company, line.line),
-        allowances=tuple(_allowance(entry, words, company, line.line) for entry in line.allowances),
+        allowances=tuple([_allowance(entry, words, company, line.line) for entry in line.allowances]),
     )
 
 

@@ -28,6 +28,9 @@ class Words:
         self.entry = entry
         self.missing: dict[tuple[str, str], list[int]] = {}
         self.findings: list[Finding] = []
+        # Words that this document says again and again, each looked up once.
+        self._orders: dict[str, str] = {}
+        self._taxes: dict[tuple[str, str, Rate | None], tuple[str, ...]] = {}
 
     def miss(self, kind: str, foreign: str, line: int) -> None:
         self.missing.setdefault((kind, foreign), []).append(line)
@@ -116,11 +119,12 @@ class Words:
 
     def order_number(self, stated: str) -> str:
         """Our form of an order number: as cross-referenced, else without blanks and in upper case."""
-        key = number_key(stated)
-        known = self.xrefs.ids("order", self.connection, key)
-        if len(known) == 1:
-            return known[0]
-        return self.estate.word(self.connection, "order", key) or key
+        if stated not in self._orders:
+            key = number_key(stated)
+            known = self.xrefs.ids("order", self.connection, key)
+            ours = known[0] if len(known) == 1 else self.estate.word(self.connection, "order", key) or key
+            self._orders[stated] = ours
+        return self._orders[stated]
 
     def unit(self, stated: str, line: int) -> str:
         """Our unit for the system's: by mapping, else by Recommendation 20 where the system speaks it."""
@@ -147,9 +151,13 @@ class Words:
             return tuple(code for code in mapped if code)
         if not category or company is None:
             return ()
+        place = (company.country, category, rate)
+        if place in self._taxes:
+            return self._taxes[place]
         rows = self.estate.tax_code_for(company.country, category, rate)
         if len(rows) == 1:
-            return (rows[0].code,)
+            self._taxes[place] = (rows[0].code,)
+            return self._taxes[place]
         self.miss("tax", f"{company.country} {category}" + (f" {rate} %" if rate is not None else ""), line)
         return ()
 
