@@ -9,8 +9,8 @@ from types import TracebackType
 
 from support.caller import Caller
 from support.house import House
-from tripartite.runtime.auth import create_token
-from tripartite.runtime.http_app import Authenticator, build_app
+from tripartite.runtime.auth import LoggedIn, choose_password, create_account, create_token, log_in
+from tripartite.runtime.http_app import SESSION_COOKIE, Authenticator, build_app
 
 EVERYTHING = (
     *("intake.write", "intake.read", "invoice.write", "invoice.read", "order.write", "order.read"),
@@ -51,3 +51,18 @@ class Api(AbstractAsyncContextManager["Api"]):
                 connection, name=name or f"caller {self._made}", permissions=permissions, companies=companies
             )
         return Caller(self.app, token.reveal())
+
+    async def person(
+        self, name: str, permissions: Iterable[str], companies: Iterable[str] | None = None, person: str = ""
+    ) -> Caller:
+        """A human being who has signed in with an account of this name."""
+        once = await create_account(
+            self.house.db, name=name, permissions=permissions, companies=companies, person=person or name
+        )
+        first = await log_in(self.house.db, name, once.reveal())
+        assert isinstance(first, LoggedIn)
+        chosen = await choose_password(
+            self.house.db, first.session.reveal(), once.reveal(), "a long walk before noon 17"
+        )
+        assert isinstance(chosen, LoggedIn), chosen
+        return Caller(self.app, cookie=f"{SESSION_COOKIE}={chosen.session.reveal()}")

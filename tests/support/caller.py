@@ -27,10 +27,10 @@ class Answer:
 
 
 class Caller:
-    """One caller of the application, with a bearer token or without."""
+    """One caller of the application, with a bearer token, a session's cookie, or nothing."""
 
-    def __init__(self, app: Litestar, token: str = "") -> None:
-        self.app, self.token = app, token
+    def __init__(self, app: Litestar, token: str = "", cookie: str = "") -> None:
+        self.app, self.token, self.cookie = app, token, cookie
 
     async def get(self, path: str, **further: Any) -> Answer:
         return await self.call("GET", path, **further)
@@ -53,6 +53,8 @@ class Caller:
         sent = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers]
         if self.token:
             sent.append((b"authorization", b"Bearer " + self.token.encode()))
+        if self.cookie:
+            sent.append((b"cookie", self.cookie.encode()))
         parts = list(chunks if chunks is not None else [body])
         if lengths and method != "GET" and chunks is None:
             sent.append((b"content-length", str(len(body)).encode()))

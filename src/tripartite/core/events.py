@@ -84,7 +84,9 @@ class ReceiptArrived(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class InvoiceArrived(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A canonical invoice, mapped as far as it could be. `source_document` is the channel's own id for it."""
+    """A canonical invoice, mapped as far as it could be. `source_document` is the channel's own id for it; `entered_by`
+    the person who keyed it in, empty where a system brought it.
+    """
 
     value: Invoice
     intake_id: str = ""
@@ -92,6 +94,7 @@ class InvoiceArrived(msgspec.Struct, frozen=True, omit_defaults=True):
     connection: str = ""
     source_document: str = ""
     findings: tuple[Finding, ...] = ()
+    entered_by: str = ""
 
 
 class PaymentReportArrived(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -62,7 +62,8 @@ MIGRATIONS = MigrationSet("auth", "tripartite.runtime.migrations.auth")
 
 PERSON_ONLY = frozenset(
     {
-        *("approval.decide", "bank.confirm", "duplicate.decide", "hold.release", "invoice.short_pay"),
+        *("approval.decide", "bank.confirm", "duplicate.decide", "exception.work", "hold.release"),
+        *("invoice.refuse", "invoice.short_pay"),
         *("payment.release", "policy.approve"),
     }
 )  # a service account cannot answer for these (C23)

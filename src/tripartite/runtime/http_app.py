@@ -8,6 +8,7 @@ a stack trace.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 LARGEST_BODY = 64 * 1024 * 1024
 PUBLIC = "public"
 SESSION_COOKIE = "tripartite_session"
+_KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 
 
 def title_of(code: str) -> str:
@@ -121,6 +123,14 @@ def companies_of(connection: ASGIConnection[Any, Any, Any, Any]) -> list[str] | 
 def may_see(connection: ASGIConnection[Any, Any, Any, Any], company_code: str) -> bool:
     companies = principal_of(connection).companies
     return companies is None or company_code in companies
+
+
+def idempotency_key(request: Request[Any, Any, Any]) -> str:
+    """The caller's Idempotency-Key, empty where there is none. Errors: `Problem` for one that is no key."""
+    keys = request.headers.getall("idempotency-key", [])
+    if len(keys) > 1 or (keys and not _KEY.match(keys[0])):
+        raise Problem("intake.key_invalid", 400, "One Idempotency-Key of 1 to 255 visible ASCII characters.")
+    return keys[0] if keys else ""
 
 
 async def body_of(request: Request[Any, Any, Any], most: int = LARGEST_BODY) -> bytes:

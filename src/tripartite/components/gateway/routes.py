@@ -7,7 +7,6 @@ answers as before, with another body it is refused.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -29,11 +28,19 @@ from tripartite.core.objects import Invoice, Order, Receipt, Supplier
 from tripartite.runtime.bus import Outgoing
 from tripartite.runtime.component import Ports
 from tripartite.runtime.db import Connection
-from tripartite.runtime.http_app import Page, Problem, body_of, companies_of, may_see, permission, principal_of
+from tripartite.runtime.http_app import (
+    Page,
+    Problem,
+    body_of,
+    companies_of,
+    idempotency_key,
+    may_see,
+    permission,
+    principal_of,
+)
 from tripartite.runtime.protocol import WebhookRefused
 
 MOST_ITEMS = 5_000
-_KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 _PUSH = ("documents", "ap", "warehouse")  # who hands documents over; the others are asked for theirs
 _MEDIA = ("application/json", "application/xml", "text/xml", "application/gzip", "application/zip", "application/pdf")
 
@@ -43,7 +50,7 @@ def routes(ports: Ports, door: Door) -> list[HTTPRouteHandler]:
         request: Request[Any, Any, Any], body: bytes, documents: Callable[[], Sequence[Document]], *, many: bool
     ) -> Response[bytes]:
         """Take documents in under the request's idempotency key, and answer with their receipts."""
-        caller, key = principal_of(request).name, _idempotency_key(request)
+        caller, key = principal_of(request).name, idempotency_key(request)
         digest = digest_of(request.method.encode() + request.url.path.encode() + body)
         if key:
             async with ports.db.connection() as connection:
@@ -184,13 +191,6 @@ def _serves(request: Request[Any, Any, Any], companies: Sequence[str]) -> bool:
     return mine is None or set(companies) <= mine
 
 
-def _idempotency_key(request: Request[Any, Any, Any]) -> str:
-    keys = request.headers.getall("idempotency-key", [])
-    if len(keys) > 1 or (keys and not _KEY.match(keys[0])):
-        raise Problem("intake.key_invalid", 400, "One Idempotency-Key of 1 to 255 visible ASCII characters.")
-    return keys[0] if keys else ""
-
-
 def _as_before(
     known: tuple[str, bytes], digest: str, key: str, documents: Callable[[], Sequence[Document]]
 ) -> Response[bytes]:
@@ -240,7 +240,7 @@ def _canonical(request: Request[Any, Any, Any], kind: str, shape: type[Any], bod
             company_code=company,
             partition_key=partition_key(value),
             correlation_id=correlation(value, company, digest_of(body)),
-            event=_event_of(value),
+            event=_event_of(value, _person(request)),
         )
     except codec.Malformed as error:
         refused = Refused(error.reason_code, error.detail, error.pointer)
@@ -261,10 +261,18 @@ def _check(request: Request[Any, Any, Any], value: Any) -> None:
         raise codec.Malformed("access.not_found", f"no company {value.company_code!r} for this caller", "/company_code")
 
 
-def _event_of(value: Any) -> Callable[[str, str], bytes]:
+def _person(request: Request[Any, Any, Any]) -> str:
+    """The human being who brings a document in their own name; empty for a system."""
+    principal = principal_of(request)
+    return (principal.person or principal.name) if principal.kind == "person" else ""
+
+
+def _event_of(value: Any, person: str) -> Callable[[str, str], bytes]:
     match value:
         case Invoice():
-            return lambda intake_id, digest: codec.encode(InvoiceArrived(value, intake_id, digest, "api"))
+            return lambda intake_id, digest: codec.encode(
+                InvoiceArrived(value, intake_id, digest, "api", entered_by=person)
+            )
         case Order():
             return lambda intake_id, _: codec.encode(OrderArrived(value, intake_id))
         case Receipt():

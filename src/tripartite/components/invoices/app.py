@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from tripartite.components.invoices import flows
+from tripartite.components.invoices import act_routes, flows
 from tripartite.components.invoices.handlers import Invoices
 from tripartite.components.invoices.routes import routes
 from tripartite.core.events import (
@@ -41,5 +41,5 @@ component = Component(
     MigrationSet("invoices", "tripartite.components.invoices.migrations"),
     consumers=_consumers,
     schedules=_schedules,
-    routes=routes,
+    routes=lambda ports: [*routes(ports), *act_routes.routes(ports)],
 )

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from tripartite.components.invoices import store
+from tripartite.components.invoices import people, store
 from tripartite.components.invoices.gathering import Neighbourhood, gather, keys_of
 from tripartite.components.invoices.posting import build_posting, decimal_of
 from tripartite.components.invoices.store import Key, Place, Row
@@ -45,7 +45,7 @@ from tripartite.core.matching.result import Allocation, MatchResult
 from tripartite.core.money import Amount
 from tripartite.core.objects import Invoice
 from tripartite.core.objects.notice import HoldReported
-from tripartite.core.policy.decide import AskApproval, Case, Decision, Hold, Post, decide
+from tripartite.core.policy.decide import Approval, AskApproval, Case, Decision, Hold, Post, decide
 from tripartite.runtime.audit import Leaf, make_leaf, write_leaves
 from tripartite.runtime.bus import Outgoing
 from tripartite.runtime.component import Ports
@@ -136,8 +136,10 @@ class Decider:
         standing = await store.exceptions_of(
             connection, [row.invoice_id for row in recorded if row.reason_codes or row.state in ("held", "parked")]
         )
+        approvals = await people.approvals_of(connection, [row.invoice_id for row in recorded]) if recorded else {}
         passing = any(results[row.invoice_id].verdict == "post" and not row.was_post for row in wanted)
-        room = await store.room_of(connection, keys) if passing else {}
+        released = any(record.state == "released" for records in standing.values() for record in records)
+        room = await store.room_of(connection, keys) if passing or released else {}
         written = Written([], [], [], [], [], [], [], [])
         fresh = {row.invoice_id for row, _ in new}
         for row in sorted(wanted, key=lambda row: row.sequence):
@@ -147,6 +149,7 @@ class Decider:
                 results[row.invoice_id],
                 around,
                 standing.get(row.invoice_id, []),
+                approvals.get(row.invoice_id, []),
                 cause_of[row.invoice_id],
                 written,
                 room,
@@ -184,6 +187,7 @@ class Decider:
         result: MatchResult,
         around: Neighbourhood,
         standing: list[ExceptionRecord],
+        approvals: list[Approval],
         cause: Cause,
         written: Written,
         room: dict[Place, Decimal],
@@ -199,8 +203,13 @@ class Decider:
         releases = _allocations(row, allocations)
         claims = _claims(releases)
         findings = (*findings, *_released_elsewhere(invoice, releases, claims, room))
+        by_people = people.said(
+            standing, approvals, (*result.findings, *findings), lambda: self.context(row, invoice, "", cause)
+        )
         # What was looked at, in one name: every document by its bytes, the mapping's findings, policy and estate.
-        digest = around.digest_of(row, invoice, self._ports.pack.hash, self._ports.estate.digest, findings)
+        digest = around.digest_of(
+            row, invoice, self._ports.pack.hash, self._ports.estate.digest, findings, by_people.part
+        )
         if not is_new and digest == row.inputs_digest and _says(row.verdict, result):
             return
         case = Case(
@@ -213,18 +222,24 @@ class Decider:
             document="credit_memo" if row.kind in ("credit_memo", "subsequent_credit") else "invoice",
             has_order=bool(store.order_numbers(invoice)),
             findings=findings,
+            released=by_people.released,
+            approvals=by_people.approvals,
         )
         matched = _Matched(result.verdict, result.findings, Amount(result.payable_now.decimal()))
         decision = decide(matched, self._ports.pack, case, now, estate=self._ports.estate)
+        if by_people.refused is not None and not row.was_post:
+            decision = people.refusal(by_people.refused, decision.trace)
         state = self._state_after(row, result, decision, standing, is_new=is_new)
-        changes = self._exceptions(row, invoice, decision, standing, digest, cause, now)
+        # What a person refused needs nothing more of anybody: nothing stays open and nothing opens again.
+        open_for = () if by_people.refused is not None else decision.findings
+        changes = self._exceptions(row, invoice, open_for, standing, digest, cause, now)
         number = 1 if is_new else row.decisions + 1
         leaf = self._leaf(row, decision, state, number, digest, now)
         row.decision_id = stable_id("dec", row.invoice_id, str(number))
         row.decisions, row.inputs_digest, row.verdict = number, digest, _verdict(result, decision)
         became_to_post = state == "to_post" and (is_new or row.state != "to_post")
         row.state, row.changed_at, row.version = state, now, row.version + (not is_new)
-        row.was_post = row.was_post or state in LIVE
+        was_post, row.was_post = row.was_post, row.was_post or state in LIVE
         open_codes = [record.reason_code for record in _still_open(standing, changes)]
         row.reason_codes = list(dict.fromkeys(open_codes))
         row.waits_for = list(decision.waits_for) if isinstance(decision, Hold) else []
@@ -233,7 +248,13 @@ class Decider:
         row.payment_block = (
             bool(decision.payment_block) if isinstance(decision, Post) else state in LIVE and bool(open_codes)
         )
-        row.small_difference = _small_difference(row, result)
+        if by_people.released and isinstance(decision, Post) and not was_post:
+            # A person let it go: what came covers a part of it, perhaps none; the rest stands on the order alone.
+            allocations = result.allocations
+            releases = people.within(_allocations(row, allocations), room)
+            claims = _claims(releases)
+            allocations = _whole_lines(invoice, allocations, releases)
+        row.small_difference = _small_difference(row, decision)
         row.next_check_at = self._next_day(row.company_code, today) if state == "parked" else None
         (written.new if is_new else written.changed).append(row)
         written.leaves.append(leaf)
@@ -301,15 +322,15 @@ class Decider:
         self,
         row: Row,
         invoice: Invoice,
-        decision: Decision,
+        findings: Sequence[Finding],
         standing: list[ExceptionRecord],
         digest: str,
         cause: Cause,
         now: datetime,
     ) -> Changes | None:
-        if not decision.findings and not any(record.is_open for record in standing):
+        if not findings and not any(record.is_open for record in standing):
             return None
-        return reconcile(standing, decision.findings, self.context(row, invoice, digest, cause), now)
+        return reconcile(standing, findings, self.context(row, invoice, digest, cause), now)
 
     def context(self, row: Row, invoice: Invoice, computed_from: str, cause: Cause, **further: object) -> Context:
         """What an exception's record says of its document."""
@@ -526,9 +547,11 @@ def _verdict(result: MatchResult, decision: Decision) -> str:
             return "reject"
 
 
-def _small_difference(row: Row, result: MatchResult) -> Decimal:
-    """What the document does not balance by, where the limit absorbs it: then it stands on the document (I8)."""
-    if row.gross is None or row.net is None or result.verdict != "post":
+def _small_difference(row: Row, decision: Decision) -> Decimal:
+    """What the document does not balance by, where the limit absorbs it or a person released it: then it stands on the
+    document (I8).
+    """
+    if row.gross is None or row.net is None or not isinstance(decision, Post):
         return Decimal(0)
     return abs(Decimal(row.gross) - Decimal(row.net) - Decimal(row.tax or 0))
 
@@ -588,6 +611,17 @@ def _allocations(row: Row, released: Sequence[Allocation]) -> list[Release]:
         )
         for entry in released
     ]
+
+
+def _whole_lines(
+    invoice: Invoice, allocations: Sequence[Allocation], releases: Sequence[Release]
+) -> tuple[Allocation, ...]:
+    """The allocations of those lines that what came covers whole; the others are posted against their order line."""
+    covered: dict[int, Decimal] = {}
+    for release in releases:
+        covered[release[1]] = covered.get(release[1], Decimal(0)) + abs(release[7])
+    whole = {line.line for line in invoice.lines if line.quantity and covered.get(line.line) == abs(line.quantity)}
+    return tuple(entry for entry in allocations if entry.invoice_line in whole)
 
 
 def _words(row: Row, decision: Decision) -> str:

@@ -37,7 +37,9 @@ class Neighbourhood(msgspec.Struct):
     raw: store.RawFacts
     index: dict[tuple[object, ...], list[Row]] = {}
 
-    def digest_of(self, row: Row, invoice: Invoice, policy: str, estate: str, findings: Sequence[Finding]) -> str:
+    def digest_of(
+        self, row: Row, invoice: Invoice, policy: str, estate: str, findings: Sequence[Finding], by_people: bytes = b""
+    ) -> str:
         """SHA-256 over everything a decision about this invoice rests on, by the bytes it is kept as (S41).
 
         The same documents, whatever the order in which they were gathered, give the same digest.
@@ -54,6 +56,8 @@ class Neighbourhood(msgspec.Struct):
         ]
         if findings:
             parts.append(codec.encode(findings))
+        if by_people:
+            parts.append(by_people)
         for part in parts:
             hashed.update(len(part).to_bytes(4, "big"))
             hashed.update(part)

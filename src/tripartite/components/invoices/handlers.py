@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from tripartite.components.invoices import store
+from tripartite.components.invoices import people, store
 from tripartite.components.invoices.deciding import (
     POST_INVOICE,
     REPORT_POSTING,
@@ -67,6 +67,7 @@ class _Arrived(msgspec.Struct, frozen=True):
     connection: str = ""
     source_document: str = ""
     findings: tuple[Finding, ...] = ()
+    entered_by: str = ""
 
 
 class Invoices:
@@ -100,6 +101,9 @@ class Invoices:
             row = _new_row(invoice_id, invoice, each, message, sequence, now, today)
             new.append((row, invoice))
             causes[invoice_id] = Cause(message.message_id, message.type, message.trace_id or batch.trace_id)
+        await people.add_acts(
+            connection, [act for row, _ in new for act in _entered(row, fresh[row.invoice_id][1], now)]
+        )
         # A credit or a correction changes what earlier invoices of its orders stand against.
         changing: set[Key] = {
             (company, number)
@@ -324,6 +328,18 @@ class Invoices:
         )
         mode = self._ports.estate.mode(row.connection, row.company_code) or "observe"
         return (self._decider._owed(row, row.connection, REPORT_POSTING, row.version, codec.encode(notice), mode, now),)
+
+
+def _entered(row: Row, each: _Arrived, now: datetime) -> list[tuple[object, ...]]:
+    """Who keyed an invoice in does not lift its holds later: the duty is kept with the chain (C21)."""
+    if not each.entered_by:
+        return []
+    return [
+        (
+            *(stable_id("act", row.invoice_id, "entered"), row.invoice_id, row.company_code, row.correlation_id, ""),
+            *(each.entered_by, people.ENTRY, "entered", "", now, ""),
+        )
+    ]
 
 
 def _new_row(

@@ -464,6 +464,18 @@ async def exceptions_of(connection: Connection, ids: Collection[str]) -> dict[st
     return records
 
 
+async def exception(connection: Connection, exception_id: str) -> ExceptionRecord | None:
+    """One exception in its newest version."""
+    found = await execute(connection, "SELECT record FROM invoices.exception WHERE exception_id = %s", (exception_id,))
+    row = await found.fetchone()
+    return codec.decode_own(row[0], ExceptionRecord) if row else None
+
+
+async def lock_invoice(connection: Connection, invoice_id: str) -> None:
+    """Hold an invoice's row, so that two people act on it one after the other. After its orders, never before."""
+    await execute(connection, "SELECT 1 FROM invoices.invoice WHERE invoice_id = %s FOR UPDATE", (invoice_id,))
+
+
 async def keep_exceptions(connection: Connection, records: Sequence[ExceptionRecord]) -> None:
     """Write new versions of exceptions; those that end first, so that a key is free for its next opening."""
     ordered = sorted(records, key=lambda record: (record.is_open, record.exception_id))
