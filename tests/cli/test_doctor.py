@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psycopg
 import pytest
 
@@ -48,7 +49,13 @@ def looked(capsys: pytest.CaptureFixture[str]) -> Callable[[Settings], tuple[int
 
 def given(home: Path, database: Urls, estate: Path) -> Settings:
     """Settings with a database that is there: what is tried out otherwise takes its time."""
-    return Settings(home=home, estate=estate, database_url=database.worker, database_owner_url=database.owner)
+    return Settings(
+        home=home,
+        estate=estate,
+        database_url=database.worker,
+        database_owner_url=database.owner,
+        database_serving_url=database.serving,
+    )
 
 
 def estate_of(folder: Path, **connections: str) -> Path:
@@ -90,6 +97,21 @@ def test_a_given_database_is_asked_for_its_version_its_durability_and_its_migrat
     with psycopg.connect(database.owner) as owner:
         owner.execute("INSERT INTO runtime.migration (component, number, name, digest) VALUES ('later', 7, 'x', 'x')")
     assert "later/0007" in looked(settings)[1]["migrations"]["words"]
+
+
+def test_a_role_that_row_security_would_not_bind_fails_with_the_statements_that_help(
+    database: Urls, home: Path, looked: Any
+) -> None:
+    good = given(home, database, home / "none")
+    assert looked(good)[1]["row security"]["level"] == "ok"
+    for serving, words in ((database.worker, "BYPASSRLS"), (database.owner, "owns tables"), ("", "No role is named")):
+        status, lines = looked(msgspec.structs.replace(good, database_serving_url=serving))
+        assert (status, lines["row security"]["level"]) == (1, "fail")
+        assert words in lines["row security"]["words"]
+        assert "CREATE ROLE" in lines["row security"]["next"]
+    status, lines = looked(msgspec.structs.replace(good, database_url=database.serving))
+    assert (status, lines["role"]["level"]) == (1, "fail"), "a worker that sees no row at all"
+    assert "BYPASSRLS" in lines["role"]["next"]
 
 
 def test_a_database_that_does_not_answer_fails_without_showing_its_password(home: Path, looked: Any) -> None:

@@ -11,6 +11,7 @@ MOST_LINES = 400  # beyond it the question is whether the file has one meaning; 
 LONG_FILES = {
     "src/tripartite/cli/bench.py": "five figures on one rig; apart they would each bring up a product of their own",
     "src/tripartite/cli/demo.py": "the demo, told in the order in which it happens",
+    "src/tripartite/cli/doctor.py": "one look each at the machine, the database, the estate; all told in one shape",
     "src/tripartite/components/console/views/matching.py": "one table: order, receipts and invoice side by side",
     "src/tripartite/components/invoices/deciding.py": "one batch against its evidence, told from first to last",
     "src/tripartite/components/invoices/handlers.py": "what wakes an invoice; the handlers share one order of locks",

@@ -10,12 +10,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import msgspec
 import psycopg
 import pytest
 
 from support.clones import Clones
 from support.times import MORNING
-from tripartite.runtime.postgres import OWNER, SUPERUSER, WORKER, EmbeddedPostgres, PostgresUnavailable, binaries
+from tripartite.runtime.postgres import (
+    OWNER,
+    SERVING,
+    SUPERUSER,
+    WORKER,
+    EmbeddedPostgres,
+    PostgresUnavailable,
+    binaries,
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,11 +47,32 @@ def test_the_programs_come_from_the_wheel() -> None:
     assert (binaries() / "initdb").exists()
 
 
-def test_neither_the_owner_nor_the_worker_is_superuser(own: EmbeddedPostgres) -> None:
-    for role in (OWNER, WORKER):
+def test_no_role_of_ours_is_superuser_and_only_the_worker_steps_past_row_security(own: EmbeddedPostgres) -> None:
+    for role in (OWNER, WORKER, SERVING):
         with psycopg.connect(own.url(role)) as connection:
             found = connection.execute("SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
-            assert found.fetchone() == (False, False)
+            assert found.fetchone() == (False, role == WORKER)
+
+
+def test_a_home_made_before_there_was_a_serving_role_gets_one(own: EmbeddedPostgres) -> None:
+    file = own.home / "postgres.secrets"
+    before = msgspec.json.decode(file.read_bytes())
+    with psycopg.connect(own.url(SUPERUSER), autocommit=True) as connection:
+        connection.execute(f"DROP ROLE {SERVING}")
+        connection.execute(f"ALTER ROLE {WORKER} NOBYPASSRLS")
+    file.write_bytes(msgspec.json.encode({name: value for name, value in before.items() if name != "serving"}))
+    second = EmbeddedPostgres(own.home, durable=False)
+    second.start()
+    try:
+        with psycopg.connect(second.url(SERVING)) as connection:
+            assert connection.execute("SELECT current_user").fetchone() == (SERVING,)
+            found = connection.execute("SELECT rolbypassrls FROM pg_roles WHERE rolname = %s", (WORKER,))
+            assert found.fetchone() == (True,)
+        after = msgspec.json.decode(file.read_bytes())
+        assert {**after, "serving": ""} == {**before, "serving": ""}, "the other passwords stay"
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    finally:
+        second.stop()
 
 
 def test_it_listens_on_no_network_and_asks_everybody_for_a_password(own: EmbeddedPostgres) -> None:
@@ -51,7 +81,7 @@ def test_it_listens_on_no_network_and_asks_everybody_for_a_password(own: Embedde
         assert connection.execute("SHOW password_encryption").fetchone() == ("scram-sha-256",)
         methods = connection.execute("SELECT DISTINCT auth_method FROM pg_hba_file_rules").fetchall()
         assert methods == [("scram-sha-256",)]
-    for role in (SUPERUSER, OWNER, WORKER):
+    for role in (SUPERUSER, OWNER, WORKER, SERVING):
         wrong = own.url(role).rpartition("password=")[0] + "password=wrong"
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(wrong)

@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from tripartite.runtime.component import Component
-from tripartite.runtime.postgres import OWNER, SUPERUSER, WORKER, EmbeddedPostgres
+from tripartite.runtime.postgres import OWNER, SERVING, SUPERUSER, WORKER, EmbeddedPostgres
 from tripartite.runtime.process import Urls, prepare_database
 
 TEMPLATE = "house_template"
@@ -40,7 +40,7 @@ class Clones:
         return self.server.url(role).replace("dbname=tripartite ", f"dbname={name} ")
 
     def urls(self, name: str) -> Urls:
-        return Urls(self.url(WORKER, name), self.url(OWNER, name))
+        return Urls(self.url(WORKER, name), self.url(OWNER, name), self.url(SERVING, name))
 
     def administrator_url(self, name: str) -> str:
         """As somebody who may do anything: to look for what must not be there, and to tamper."""

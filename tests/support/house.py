@@ -99,7 +99,7 @@ class House:
         self.clones, self.name = clones, name
         self.urls = clones.urls(name)
         self.clock = TurnedClock()
-        self.db = Database(self.urls.worker, size=8)
+        self.db = Database(self.urls.worker, size=8, serving=self.urls.serving)
         self.components: Sequence[Component] = tuple(COMPONENTS.values())
         self.remotes: dict[str, Remote] = {each: Remote(each) for each in ("sap", "capture", "coupa", "acme")}
         self.may_set_aside = False

@@ -41,7 +41,7 @@ from tripartite.rehearsal.simulators import Spec
 from tripartite.rehearsal.world import Vendors
 from tripartite.runtime.auth import create_token
 from tripartite.runtime.db import Database
-from tripartite.runtime.postgres import OWNER, WORKER, EmbeddedPostgres
+from tripartite.runtime.postgres import OWNER, SERVING, WORKER, EmbeddedPostgres
 from tripartite.runtime.process import Urls, prepare_database
 from tripartite.runtime.settings import Settings
 
@@ -113,7 +113,7 @@ class Rig:
         file.write_text(text)
         self.pack: Pack = load(folder)[1]
         self.server.start()
-        self.urls = Urls(self.server.url(WORKER), self.server.url(OWNER))
+        self.urls = Urls(self.server.url(WORKER), self.server.url(OWNER), self.server.url(SERVING))
         prepare_database(self.urls, list(COMPONENTS.values()))
         self.db = Database(self.urls.worker, size=4)
         await self.db.open()
@@ -139,6 +139,7 @@ class Rig:
             **SECRETS,
             "TRIPARTITE_DATABASE_URL": self.urls.worker,
             "TRIPARTITE_DATABASE_OWNER_URL": self.urls.owner,
+            "TRIPARTITE_DATABASE_SERVING_URL": self.urls.serving,
             "TRIPARTITE_HOME": str(self.home),
             "TRIPARTITE_ESTATE": str(folder / "estate.toml"),
             "TRIPARTITE_PORT": str(port),

@@ -23,6 +23,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 import psycopg
 import uvloop
+from psycopg.conninfo import conninfo_to_dict
 from rich.console import Console
 from rich.text import Text
 
@@ -32,6 +33,7 @@ from tripartite.connectors import registry
 from tripartite.connectors.documents.worker import COMMAND
 from tripartite.core.estate import Connection, Estate, check_estate
 from tripartite.core.policy import Pack, check_pack
+from tripartite.runtime.db import UNBOUND
 from tripartite.runtime.parsing import ParsingPool
 from tripartite.runtime.postgres import EmbeddedPostgres, PostgresUnavailable, binaries
 from tripartite.runtime.process import RUNTIME_MIGRATIONS, Connectors, Process, Urls, open_database
@@ -176,9 +178,41 @@ def _trial() -> Line:
 
 
 def _served(urls: Urls) -> Iterator[Line]:
+    yield from _seen_by_worker(urls)
+    yield from _serving(urls)
+
+
+def _serving(urls: Urls) -> Iterator[Line]:
+    """The role that serves people: there, and bound by row security."""
+    if not urls.serving:
+        words = "No role is named that serves people and outside callers; `tripartite up` will not start without."
+        yield Line("row security", "fail", words, f"As an administrator: {_MAKE_SERVING}")
+        return
+    try:
+        with psycopg.connect(urls.serving, connect_timeout=10, autocommit=True) as connection:
+            found = connection.execute(UNBOUND.encode()).fetchone()
+            who = connection.info.user
+    except psycopg.Error as error:
+        words = f"The role that serves people may not come in: {_said(error)}"
+        yield Line("row security", "fail", words, f"As an administrator: {_MAKE_SERVING}")
+        return
+    if found is not None:
+        words = f"{who} serves people, and row security does not bind it: {found[1]}."
+        yield Line("row security", "fail", words, f"Give it a role of its own. As an administrator: {_MAKE_SERVING}")
+    else:
+        yield Line("row security", "ok", f"{who} serves people and sees the caller's companies only.")
+
+
+_MAKE_SERVING = (
+    "CREATE ROLE tripartite_serving LOGIN PASSWORD '...'; then name it in TRIPARTITE_DATABASE_SERVING_URL. "
+    "It needs no right: the next start gives it what it may read."
+)
+
+
+def _seen_by_worker(urls: Urls) -> Iterator[Line]:
     try:
         with psycopg.connect(urls.worker, connect_timeout=10, autocommit=True) as connection:
-            yield from _worker_sees(connection)
+            yield from _worker_sees(connection, owner=conninfo_to_dict(urls.owner).get("user"))
     except psycopg.Error as error:
         advice = "Is it running, and are host, user and password in TRIPARTITE_DATABASE_URL right?"
         yield Line("database", "fail", f"It does not answer: {_said(error)}", advice)
@@ -191,14 +225,15 @@ def _served(urls: Urls) -> Iterator[Line]:
         yield Line("migrations", "fail", f"The owner of the schemas may not come in: {_said(error)}", advice)
 
 
-def _worker_sees(connection: psycopg.Connection) -> Iterator[Line]:
+def _worker_sees(connection: psycopg.Connection, *, owner: object) -> Iterator[Line]:
     found = connection.execute(
         """SELECT current_setting('server_version_num')::int, current_setting('server_version'),
         current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'),
-        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user), clock_timestamp()"""
+        (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),
+        (SELECT rolbypassrls FROM pg_roles WHERE rolname = current_user), clock_timestamp()"""
     ).fetchone()
     assert found is not None, "a SELECT without FROM gives a row"
-    number, version, fsync, pages, commit, superuser, at = found
+    number, version, fsync, pages, commit, superuser, bypasses, at = found
     if number < OLDEST_POSTGRES:
         yield Line("database", "fail", f"PostgreSQL {version} is too old.", "Use PostgreSQL 15 or later.")
     else:
@@ -216,6 +251,12 @@ def _worker_sees(connection: psycopg.Connection) -> Iterator[Line]:
     if superuser:
         advice = "Give TRIPARTITE_DATABASE_URL a role of its own, and the owner by TRIPARTITE_DATABASE_OWNER_URL."
         yield Line("role", "warn", "The worker comes in as a superuser: no rule of the database binds it.", advice)
+    elif not bypasses and owner != connection.info.user:
+        words = (
+            f"Row security hides every row from {connection.info.user}; workers take the company from the partition."
+        )
+        advice = f'As an administrator: ALTER ROLE "{connection.info.user}" BYPASSRLS. Or give DATABASE_URL the owner.'
+        yield Line("role", "fail", words, advice)
     off = abs((datetime.now(UTC) - at).total_seconds())
     if off > SKEW_SECONDS:
         advice = "Let both machines take the time from the same source (NTP)."

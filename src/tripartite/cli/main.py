@@ -20,6 +20,7 @@ from tripartite.cli import audit as audit_command
 from tripartite.cli import estate as estate_command
 from tripartite.cli.running import COMPONENTS, NotReady, Running, load, say
 from tripartite.connectors import registry
+from tripartite.runtime.db import NotBound
 from tripartite.runtime.postgres import PostgresUnavailable
 from tripartite.runtime.process import open_database
 from tripartite.runtime.settings import Settings, load_settings
@@ -263,6 +264,9 @@ def run() -> None:
     try:
         sys.exit(app(result_action="return_value"))
     except NotReady as trouble:
+        say(str(trouble))
+        sys.exit(2)
+    except NotBound as trouble:
         say(str(trouble))
         sys.exit(2)
     except PostgresUnavailable as trouble:

@@ -30,7 +30,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from tripartite.core import codec
 from tripartite.core.exceptions.reasons import reasons, refusals
 from tripartite.runtime.auth import Principal, Tokens, verify_session
-from tripartite.runtime.db import Database, DatabaseGone
+from tripartite.runtime.db import Bounds, Database, DatabaseGone, bound_to
 
 log = logging.getLogger(__name__)
 LARGEST_BODY = 64 * 1024 * 1024
@@ -172,6 +172,10 @@ class Guarded:
                     403,
                     f"{principal.name} may not do this; it takes the permission {wanted!r}.",
                 )
+            # From here on whatever asks the database sees the caller's companies and no others (I30).
+            with bound_to(Bounds(principal.name, principal.companies)):
+                await self._app(scope, receive, send)
+            return
         await self._app(scope, receive, send)
 
     async def _who(self, request: ASGIConnection[Any, Any, Any, Any]) -> Principal | None:

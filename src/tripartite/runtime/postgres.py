@@ -28,7 +28,8 @@ from psycopg import sql
 DATABASE = "tripartite"
 SUPERUSER = "tripartite_super"
 OWNER = "tripartite_owner"  # owns the schemas, runs migrations
-WORKER = "tripartite_app"  # decides and delivers; neither superuser nor owner
+WORKER = "tripartite_app"  # decides and delivers; neither superuser nor owner; not bound by row security (COPY)
+SERVING = "tripartite_serving"  # reads for people and outside callers; row security binds it
 _CONFIGURATION = """
 listen_addresses = ''
 max_connections = 120
@@ -58,6 +59,7 @@ class Passwords(msgspec.Struct, frozen=True):
     superuser: str
     owner: str
     worker: str
+    serving: str = ""
 
 
 def binaries() -> Path:
@@ -124,6 +126,7 @@ class EmbeddedPostgres:
             SUPERUSER: self._passwords().superuser,
             OWNER: self._passwords().owner,
             WORKER: self._passwords().worker,
+            SERVING: self._passwords().serving,
         }[role]
         return f"host={self._socket} port=5432 dbname={DATABASE} user={role} password={secret}"
 
@@ -167,10 +170,8 @@ class EmbeddedPostgres:
         return msgspec.json.decode((self.home / "postgres.secrets").read_bytes(), type=Passwords)
 
     def _initialise(self) -> None:
-        passwords = Passwords(*(secrets.token_urlsafe(24) for _ in range(3)))
-        file = self.home / "postgres.secrets"
-        file.touch(mode=0o600)
-        file.write_bytes(msgspec.json.encode(passwords))
+        passwords = Passwords(*(secrets.token_urlsafe(24) for _ in range(4)))
+        self._keep(passwords)
         shutil.rmtree(self.data, ignore_errors=True)
         self.data.mkdir(mode=0o700)
         if self._user is not None:
@@ -203,16 +204,30 @@ class EmbeddedPostgres:
             *("-o", f"-c unix_socket_directories={self._socket}"),
         )
 
+    def _keep(self, passwords: Passwords) -> None:
+        file = self.home / "postgres.secrets"
+        file.touch(mode=0o600)
+        file.write_bytes(msgspec.json.encode(passwords))
+
     def _prepare_database(self) -> None:
         passwords = self._passwords()
+        if not passwords.serving:  # a home made before this role was
+            passwords = msgspec.structs.replace(passwords, serving=secrets.token_urlsafe(24))
+            self._keep(passwords)
         admin = f"host={self._socket} port=5432 user={SUPERUSER} password={passwords.superuser}"
         with _connected(f"{admin} dbname=postgres") as connection:
-            known = {row[0] for row in connection.execute("SELECT rolname FROM pg_roles")}
-            for role, password in ((OWNER, passwords.owner), (WORKER, passwords.worker)):
+            known: dict[str, bool] = dict(connection.execute("SELECT rolname, rolbypassrls FROM pg_roles").fetchall())
+            for role, password in (
+                (OWNER, passwords.owner),
+                (WORKER, passwords.worker),
+                (SERVING, passwords.serving),
+            ):
                 if role not in known:
                     connection.execute(
                         sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(role), sql.Literal(password))
                     )
+            if not known.get(WORKER, False):
+                connection.execute(sql.SQL("ALTER ROLE {} BYPASSRLS").format(sql.Identifier(WORKER)))
             exists = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (DATABASE,)).fetchone()
             if exists is None:
                 connection.execute(

@@ -16,8 +16,10 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
 
 import msgspec
+import psycopg
 from granian.constants import Interfaces
 from granian.server.embed import Server
+from psycopg.conninfo import conninfo_to_dict
 
 from tripartite.core.estate import Connection as Configured
 from tripartite.core.estate import Estate
@@ -26,11 +28,11 @@ from tripartite.runtime import jobs
 from tripartite.runtime.bus import Hints, run_consumer
 from tripartite.runtime.clock import Clock, TimeOrderedIds, system_random
 from tripartite.runtime.component import Component, Parser, Ports, Schedule
-from tripartite.runtime.db import Database, MigrationSet, migrate
+from tripartite.runtime.db import Database, MigrationSet, NotBound, migrate
 from tripartite.runtime.deliveries import Deliverer, hold_worker_lock, timing_of
 from tripartite.runtime.http import OutboundHttp, OutboundRules
 from tripartite.runtime.http_app import Authenticator, build_app
-from tripartite.runtime.postgres import OWNER, WORKER, EmbeddedPostgres
+from tripartite.runtime.postgres import OWNER, SERVING, WORKER, EmbeddedPostgres
 from tripartite.runtime.protocol import Client, ClientPorts, Connection, Manifest
 from tripartite.runtime.secrets import Secrets
 from tripartite.runtime.settings import Settings
@@ -47,10 +49,13 @@ RUNTIME_MIGRATIONS = tuple(
 
 
 class Urls(msgspec.Struct, frozen=True):
-    """Where the database is, for the worker's role and for the owner of the schemas. They hold passwords."""
+    """Where the database is, for the worker's role, the owner of the schemas and the role that serves people. They hold
+    passwords.
+    """
 
     worker: str
     owner: str
+    serving: str = ""
 
 
 class Connectors(msgspec.Struct, frozen=True):
@@ -63,26 +68,48 @@ class Connectors(msgspec.Struct, frozen=True):
 def open_database(settings: Settings) -> tuple[Urls, EmbeddedPostgres | None]:
     """The database of these settings: a given one, or the embedded one, started. Errors: `PostgresUnavailable`."""
     if settings.database_url:
-        return Urls(settings.database_url, settings.database_owner_url or settings.database_url), None
+        owner = settings.database_owner_url or settings.database_url
+        return Urls(settings.database_url, owner, settings.database_serving_url), None
     server = EmbeddedPostgres(settings.home)
     server.start()
-    return Urls(server.url(WORKER), server.url(OWNER)), server
+    return Urls(server.url(WORKER), server.url(OWNER), server.url(SERVING)), server
 
 
 def prepare_database(urls: Urls, components: Sequence[Component]) -> list[str]:
-    """Bring the schemas up to date as their owner; returns what ran."""
-    jobs.install(urls.owner)
+    """Bring the schemas up to date as their owner; returns what ran.
+
+    Errors: `NotBound` where the worker's role would see no row under row security; nothing was changed then.
+    """
     worker = _role(urls.worker)
+    _check_worker(urls, worker)
+    jobs.install(urls.owner)
     return migrate(
         urls.owner,
         [*RUNTIME_MIGRATIONS, *(component.migrations for component in components)],
         grant_to=worker if worker != _role(urls.owner) else "",
+        serve_by=_role(urls.serving),
     )
 
 
-def _role(url: str) -> str:
-    from psycopg.conninfo import conninfo_to_dict
+def _check_worker(urls: Urls, worker: str) -> None:
+    """Workers take the company from the partition and write by COPY, which row security does not allow: their role owns
+    the tables, or steps past row security. Otherwise it would see nothing at all and be silent about it.
+    """
+    if worker == _role(urls.owner):
+        return
+    with psycopg.connect(urls.worker) as connection:
+        found = connection.execute(
+            "SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+    if found is None or not found[0]:
+        raise NotBound(
+            f"Row security would hide every row from the worker's role {worker}. As an administrator of the database: "
+            f'ALTER ROLE "{worker}" BYPASSRLS. Where nobody may do that, give TRIPARTITE_DATABASE_URL the owner of the '
+            "schemas: workers are not meant to be bound, what serves people is."
+        )
 
+
+def _role(url: str) -> str:
     return str(conninfo_to_dict(url).get("user", ""))
 
 
@@ -107,7 +134,7 @@ class Process:
         self.connectors, self._lanes, self._version = connectors, lanes, version
         self.clock, self.chance = Clock(), system_random()
         self.telemetry = Telemetry("tripartite")
-        self.db = Database(urls.worker, size=24)
+        self.db = Database(urls.worker, size=24, serving=urls.serving)
         self.hints = Hints(urls.worker)
         self._parser = parser
         self.clients: dict[str, Client] = {}
@@ -210,6 +237,7 @@ class Process:
             self._spawn(f"deliver {configured.name}", deliverer.run())
 
     async def _listen(self) -> None:
+        await self.db.check_bound()
         routes = [route for component in self.components for route in component.routes(self.ports)]
         app = build_app(routes, Authenticator(self.db), version=self._version)
         self._server = Server(

@@ -16,6 +16,7 @@ class Settings(msgspec.Struct, frozen=True):
     estate: Path = Path("estate.toml")
     database_url: str = ""
     database_owner_url: str = ""
+    database_serving_url: str = ""
     host: str = "127.0.0.1"
     port: int = 8300
     log_level: str = "INFO"
@@ -28,6 +29,7 @@ MEANINGS: Mapping[str, str] = {
     "TRIPARTITE_ESTATE": "the estate file; its policy pack lies beside it",
     "TRIPARTITE_DATABASE_URL": "a PostgreSQL 15 or later, as the worker's role; empty: the embedded one",
     "TRIPARTITE_DATABASE_OWNER_URL": "the same as the owner of the schemas, for migrations; empty: DATABASE_URL",
+    "TRIPARTITE_DATABASE_SERVING_URL": "the same as the role that serves people, bound by row security; HTTP needs it",
     "TRIPARTITE_HOST": "address the HTTP server listens on",
     "TRIPARTITE_PORT": "port the HTTP server listens on",
     "TRIPARTITE_LOG_LEVEL": "DEBUG, INFO, WARNING or ERROR",
