@@ -28,6 +28,7 @@ from tripartite.runtime.deliveries import (
     owe,
 )
 from tripartite.runtime.protocol import Absent, Outbound, RetryLater, Settled, Unknown
+from tripartite.runtime.replay import Replayed, replay
 
 PATIENT = Timing(commit_latency=60.0, read_lag=5.0)
 
@@ -304,6 +305,41 @@ async def test_what_was_accepted_and_is_not_to_be_found_becomes_a_dead_letter_an
     found = dict(await house.rows("SELECT key, state FROM deliveries.delivery"))
     assert found.pop(lost) == "dead_letter"
     assert list(found.values()) == ["settled"]
+    assert len(house.sap.calls) == 1
+
+
+async def test_a_posting_that_is_taken_in_and_never_done_is_set_aside_within_a_day_and_can_be_asked_for_again(
+    house: House,
+) -> None:
+    await owe_all(house, owed())
+    house.sap.script.append("accept")
+    await house.deliver("sap")
+    hours = 0
+    while await states(house) == {"inv_1": "accepted"}:
+        house.clock.turn(3600)
+        await house.deliver("sap")
+        hours += 1
+        assert hours <= 25, "it is asked for ever"
+    assert await states(house) == {"inv_1": "dead_letter"}
+    assert hours in (24, 25)
+    code, detail = (await house.rows("SELECT reason_code, detail FROM deliveries.delivery"))[0]
+    assert code == "posting.outcome_unknown"
+    assert "taken in 24.0 hours ago and never confirmed" in detail
+    told = await house.messages(OUTCOMES, DeliveryOutcome)
+    assert [each.state for each in told] == ["accepted", "dead_letter"], "asking again and again is no news"
+    kinds = await house.rows("SELECT kind FROM audit.leaf ORDER BY leaf_no")
+    assert kinds == [("delivery.dead_letter",)]
+    # Replayed, it is asked for and never sent blindly; they have finished meanwhile.
+    house.sap.finish()
+
+    async def again(connection: Connection) -> list[Replayed]:
+        now = house.ports.clock.now()
+        return await replay(connection, [owed().key], by="cli:somebody", now=now, chance=house.ports.chance)
+
+    assert [each.after for each in await house.db.transaction(again)] == ["unknown"]
+    assert await house.value("SELECT accepted_at FROM deliveries.delivery") is None
+    await house.deliver("sap")
+    assert await states(house) == {"inv_1": "settled"}
     assert len(house.sap.calls) == 1
 
 

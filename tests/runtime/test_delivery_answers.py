@@ -8,15 +8,20 @@ from typing import Any
 import pytest
 
 from support.times import MORNING, TurnedClock
+from tripartite.connectors.acme.manifest import MANIFEST
 from tripartite.core.delivery import TRANSITIONS, State
 from tripartite.runtime.deliveries import (
+    ACCEPTED_MOST_SECONDS,
+    LOST_AFTER_SECONDS,
     MOST_ATTEMPTS,
     MOST_PROBES,
+    SETTLE_WITHIN_SECONDS,
     Claimed,
     Limiter,
     Timing,
     after_probe,
     after_send,
+    timing_of,
 )
 from tripartite.runtime.protocol import Absent, Accepted, Outbound, Rejected, RetryLater, Settled, Unknown
 
@@ -26,7 +31,8 @@ TIMING = Timing(commit_latency=60.0, read_lag=5.0)
 def claimed(*, attempts: int = 1, probes: int = 0, seconds_ago: float = 0.0, state: State = "unknown") -> Claimed:
     sent = MORNING - timedelta(seconds=seconds_ago)
     outbound = Outbound("dlv_1", "post_invoice", "DE01", b"{}")
-    return Claimed(outbound, "invoice", "inv_1", 1, "", attempts, probes, sent, sent, state)
+    since = sent if state == "accepted" else None
+    return Claimed(outbound, "invoice", "inv_1", 1, "", attempts, probes, sent, sent, state, since)
 
 
 @pytest.mark.parametrize(
@@ -72,12 +78,27 @@ def test_what_an_answer_to_a_probe_means(answer: Any, facts: dict[str, Any], sta
 
 
 @pytest.mark.parametrize("answer", [Absent(), Unknown("time-out"), RetryLater("429"), Accepted("T-1")])
-@pytest.mark.parametrize("probes", [1, MOST_PROBES])
+@pytest.mark.parametrize("probes", [1, MOST_PROBES, 10 * MOST_PROBES])
 def test_what_was_taken_in_stays_taken_in_until_it_is_done_or_a_person_must_look(answer: Any, probes: int) -> None:
-    one = claimed(probes=probes, seconds_ago=9999, state="accepted")
-    outcome = after_probe(answer, one, TIMING, 0.5, MORNING)
-    last = probes == MOST_PROBES and not isinstance(answer, Accepted)
-    assert outcome.state == ("dead_letter" if last else "accepted")
+    """Bounded by time and not by count: a vendor may take a night, and one that lost it is noticed in half an hour."""
+    bound = LOST_AFTER_SECONDS if isinstance(answer, Absent) else SETTLE_WITHIN_SECONDS
+    for ago, state in ((1.0, "accepted"), (bound - 1, "accepted"), (bound, "dead_letter"), (bound * 9, "dead_letter")):
+        one = claimed(probes=probes, seconds_ago=ago, state="accepted")
+        outcome = after_probe(answer, one, TIMING, 0.5, MORNING)
+        assert outcome.state == state
+        assert outcome.reason_code == ("posting.outcome_unknown" if state == "dead_letter" else "")
+        assert outcome.due_in_seconds <= min(ACCEPTED_MOST_SECONDS, max(bound - ago, 0) + 1)
+
+
+def test_how_long_a_connection_may_take_to_finish_is_its_own_setting() -> None:
+    timing = timing_of(MANIFEST, {"settle_within_seconds": "7200"})
+    assert (
+        after_probe(Accepted("T-1"), claimed(seconds_ago=7199, state="accepted"), timing, 0, MORNING).state
+        == "accepted"
+    )
+    done = after_probe(Accepted("T-1"), claimed(seconds_ago=7200, state="accepted"), timing, 0, MORNING)
+    assert (done.state, done.remote_ref) == ("dead_letter", "T-1"), "their number stays, to look for"
+    assert "2.0 hours" in done.detail
 
 
 @pytest.mark.parametrize(("asked", "jitter"), [(None, 0.0), (None, 1.0), (240.0, 0.0), (240.0, 1.0)])

@@ -51,6 +51,10 @@ OUTCOMES = "delivery.outcomes"  # the topic on which outcomes are told
 MOST_ATTEMPTS = 8  # then dead letter
 MOST_PROBES = 40
 PROBE_FIRST_SECONDS = 0.5
+PROBE_MOST_SECONDS = 60.0
+ACCEPTED_MOST_SECONDS = 300.0  # between two questions about what was taken in
+SETTLE_WITHIN_SECONDS = 86_400.0  # what was taken in and is not done by then is set aside; or as a connection says
+LOST_AFTER_SECONDS = 1_800.0  # what was taken in and is not to be found after this is set aside
 KEY_SKEW_SECONDS = 60.0  # a vendor's clock may differ from ours by this much
 CIRCUIT_AFTER = 5  # consecutive failures of whole calls
 CIRCUIT_SECONDS = 5.0
@@ -137,14 +141,15 @@ class Claimed(msgspec.Struct, frozen=True):
     first_sent_at: datetime | None
     sent_at: datetime | None
     state: State = "unknown"  # where it stood when it was claimed; what was accepted can only settle, or be refused
+    accepted_at: datetime | None = None
 
 
 _CLAIMED = """key, operation, company_code, payload, correlation_id, object_kind, object_id, object_version,
-causation_id, attempts, probes, first_sent_at, sent_at, state"""
+causation_id, attempts, probes, first_sent_at, sent_at, state, accepted_at"""
 
 
 def _claimed(row: tuple[Any, ...]) -> Claimed:
-    return Claimed(Outbound(row[0], row[1], row[2], row[3], row[4]), *row[5:14])
+    return Claimed(Outbound(row[0], row[1], row[2], row[3], row[4]), *row[5:15])
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -167,6 +172,7 @@ class Timing(msgspec.Struct, frozen=True):
     key_window: float = 0.0
     retry_first: float = 1.0
     retry_most: float = 300.0
+    settle_within: float = SETTLE_WITHIN_SECONDS
 
 
 def timing_of(manifest: Manifest, settings: Mapping[str, str]) -> Timing:
@@ -176,6 +182,7 @@ def timing_of(manifest: Manifest, settings: Mapping[str, str]) -> Timing:
         float(settings.get("commit_latency_seconds", manifest.max_commit_latency_seconds)),
         float(settings.get("read_lag_seconds", manifest.read_lag_seconds)),
         float(window),
+        settle_within=float(settings.get("settle_within_seconds", SETTLE_WITHIN_SECONDS)),
     )
 
 
@@ -206,17 +213,25 @@ def after_send(answer: object, claimed: Claimed, timing: Timing, jitter: float) 
 
 def after_probe(answer: object, claimed: Claimed, timing: Timing, jitter: float, now: datetime) -> Outcome:
     """The outcome of a probe. Absent counts only after the other side could no longer commit late."""
-    wait = retry_after_seconds(claimed.probes, jitter, first=PROBE_FIRST_SECONDS, most=60.0)
+    taken_in = claimed.state == "accepted"
+    most = ACCEPTED_MOST_SECONDS if taken_in or isinstance(answer, Accepted) else PROBE_MOST_SECONDS
+    wait = retry_after_seconds(claimed.probes, jitter, first=PROBE_FIRST_SECONDS, most=most)
+    since = (now - claimed.accepted_at).total_seconds() if taken_in and claimed.accepted_at else 0.0
     match answer:
         case Settled(remote_ref, detail):
             return Outcome("settled", remote_ref=remote_ref, detail=detail or "found by probe")
         case Accepted(remote_ref, detail):
-            return Outcome("accepted", wait, remote_ref, detail=detail)
+            return _taken_in(wait, since, timing.settle_within, detail or "taken in and not done", remote_ref)
         case Rejected(code, detail):
             return Outcome("rejected", reason_code="posting.rejected", detail=f"{code}: {detail}"[:1000])
-        case Absent(detail) if claimed.state == "accepted":
+        case Absent(detail) if taken_in:
             # Taken in once and not to be found now: never sent again by us, a person must look.
-            return _unanswered(claimed, wait, f"taken in, and not to be found there now {detail}".rstrip())
+            lost = f"taken in, and not to be found there now {detail}".rstrip()
+            return _taken_in(wait, since, min(LOST_AFTER_SECONDS, timing.settle_within), lost)
+        case RetryLater(reason, after) if taken_in:
+            return _taken_in(max(wait, after or 0.0), since, timing.settle_within, reason)
+        case Unknown(reason) if taken_in:
+            return _taken_in(wait, since, timing.settle_within, reason)
         case Absent(detail):
             assert claimed.sent_at is not None
             quiet = (now - claimed.sent_at).total_seconds()
@@ -236,11 +251,17 @@ def after_probe(answer: object, claimed: Claimed, timing: Timing, jitter: float,
             raise AssertionError(f"no answer to a probe: {answer!r}")
 
 
+def _taken_in(wait: float, since: float, within: float, reason: str, remote_ref: str = "") -> Outcome:
+    """What was taken in is asked for in growing steps, and bounded by time: a vendor may take hours, not for ever."""
+    if since < within:
+        return Outcome("accepted", min(wait, within - since + 0.01), remote_ref, detail=reason[:1000])
+    detail = f"taken in {since / 3600:.1f} hours ago and never confirmed: {reason}"[:1000]
+    return Outcome("dead_letter", 0.0, remote_ref, "posting.outcome_unknown", detail)
+
+
 def _unanswered(claimed: Claimed, wait: float, reason: str) -> Outcome:
     if claimed.probes >= MOST_PROBES:
         return Outcome("dead_letter", reason_code="posting.outcome_unknown", detail=reason[:1000])
-    if claimed.state == "accepted":
-        return Outcome("accepted", wait, detail=reason[:1000])
     return Outcome("unknown", wait, reason_code="posting.outcome_unknown", detail=reason[:1000])
 
 
@@ -479,11 +500,13 @@ async def record(
         connection,
         """UPDATE deliveries.delivery d SET state = n.state, due_at = n.due, claimed_by = NULL,
         remote_ref = CASE WHEN n.ref = '' THEN d.remote_ref ELSE n.ref END, reason_code = n.reason, detail = n.detail,
+        accepted_at = CASE WHEN n.state = 'accepted' THEN coalesce(d.accepted_at, %s) ELSE d.accepted_at END,
         updated_at = %s
         FROM unnest(%s::text[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::text[])
             AS n (key, state, due, ref, reason, detail)
         WHERE d.key = n.key AND d.state = ANY(%s) RETURNING d.key""",
         (
+            now,
             now,
             [each.outbound.key for each in claimed],
             [each.state for each in outcomes],
@@ -501,6 +524,8 @@ async def record(
     for each, outcome in zip(claimed, outcomes, strict=True):
         if each.outbound.key not in changed:
             continue
+        if each.state == outcome.state == "accepted":
+            continue  # asked again and no further: that is an attempt, and no news
         told = _told(name, each, outcome, now)
         payload = codec.encode(told)
         if outcome.state in ("settled", "rejected", "dead_letter"):

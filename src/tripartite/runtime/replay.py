@@ -145,6 +145,7 @@ async def _step(connection: Connection, letters: Collection[_Letter], state: str
     await execute(
         connection,
         """UPDATE deliveries.delivery SET state = %s, attempts = 0, probes = 0, due_at = %s, claimed_by = NULL,
+        accepted_at = NULL,
         updated_at = %s WHERE key = ANY(%s)""",
         (state, now, now, [each.key for each in letters]),
     )
