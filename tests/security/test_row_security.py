@@ -117,7 +117,7 @@ async def test_what_is_asked_for_a_caller_can_write_nothing(house: House) -> Non
         with pytest.raises((psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege)):
             async with asked_by(house, "PL02") as connection:
                 await connection.execute(text.encode())
-    for table in ("auth.token", "auth.account", "bus.quarantine", "gateway.xref"):
+    for table in ("auth.token", "auth.account", "gateway.fetch", "gateway.xref"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             async with asked_by(house, "PL02") as connection:
                 await connection.execute(f"SELECT * FROM {table}".encode())

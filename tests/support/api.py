@@ -11,11 +11,12 @@ from support.caller import Caller
 from support.house import House
 from tripartite.runtime.auth import LoggedIn, choose_password, create_account, create_token, log_in
 from tripartite.runtime.http_app import SESSION_COOKIE, Authenticator, build_app
+from tripartite.runtime.metrics import metrics_route
 
 EVERYTHING = (
     *("intake.write", "intake.read", "invoice.write", "invoice.read", "order.write", "order.read"),
     *("receipt.write", "receipt.read", "supplier.write", "supplier.read", "exception.read", "lineage.read"),
-    *("delivery.read", "estate.read", "trace.read", "audit.read", "raw.read"),
+    *("delivery.read", "estate.read", "trace.read", "audit.read", "raw.read", "metrics.read"),
 )
 
 
@@ -25,6 +26,8 @@ class Api(AbstractAsyncContextManager["Api"]):
     def __init__(self, house: House) -> None:
         self.house = house
         routes = [route for component in house.components for route in component.routes(house.ports)]
+        measures = [measure for component in house.components for measure in component.measures]
+        routes.append(metrics_route(house.ports.telemetry, house.ports.db, measures))
         self.app = build_app(routes, Authenticator(house.db), version="tests", compress=False)
         self.nobody = Caller(self.app)
         self._door: asyncio.Task[None] | None = None

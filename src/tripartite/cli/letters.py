@@ -94,7 +94,7 @@ class Aside(msgspec.Struct, frozen=True):
 
 def listed(settings: Settings, *, json: bool) -> int:
     """Print what is set aside. Exit 0 where there is nothing, 1 where there is."""
-    aside = _with_database(settings, _aside)
+    aside = with_database(settings, _aside)
     count = len(aside.deliveries) + len(aside.messages) + len(aside.intake)
     if json:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(aside), indent=2).decode() + "\n")
@@ -123,7 +123,7 @@ def replayed(settings: Settings, keys: Sequence[str], *, everything: bool) -> in
 
         return await db.transaction(decide)
 
-    wanted, done = _with_database(settings, work)
+    wanted, done = with_database(settings, work)
     unknown = sorted(set(keys) - {each.key for each in wanted})
     for key in unknown:
         say(f"{key}: no delivery that is set aside.")
@@ -144,7 +144,7 @@ def replayed(settings: Settings, keys: Sequence[str], *, everything: bool) -> in
     return FINDINGS if len(done) < len(wanted) else GOOD
 
 
-def _with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
+def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
     """Run `work` on the database of these settings; the embedded one is started where it does not run already."""
     urls, server = open_database(settings)
     try:

@@ -34,7 +34,9 @@ app = App(
 audit = App(name="audit", help="The audit log: verify it, take evidence away.")
 connector = App(name="connector", help="The vendors and their powers; a simulator on a port.")
 policy = App(name="policy", help="Policy packs: prove one, compare two.")
+token = App(name="token", help="Tokens of machines that call the API: make one, revoke them.")
 app.command(audit)
+app.command(token)
 app.command(connector)
 app.command(policy)
 
@@ -193,6 +195,28 @@ def replay(*keys: str, everything: Annotated[bool, Parameter(name="--all", negat
     from tripartite.cli.letters import replayed
 
     return replayed(_settings(), keys, everything=everything)
+
+
+@token.command(name="create")
+def token_create(
+    name: str,
+    *,
+    permission: Annotated[tuple[str, ...], Parameter(help="what it may, e.g. metrics.read; may be repeated")] = (),
+    company: Annotated[tuple[str, ...], Parameter(help="for which company codes; none: all")] = (),
+    days: Annotated[int, Parameter(help="how long it is good; 0: until it is revoked")] = 0,
+) -> int:
+    """Make a bearer token for a machine. It is printed once and cannot be read again."""
+    from tripartite.cli.tokens import created
+
+    return created(_settings(), name, permission, company, days)
+
+
+@token.command(name="revoke")
+def token_revoke(name: str) -> int:
+    """Revoke every token of this name."""
+    from tripartite.cli.tokens import revoked
+
+    return revoked(_settings(), name)
 
 
 @audit.command(name="verify")

@@ -18,6 +18,7 @@ from tripartite.core.ids import Ids
 from tripartite.runtime.bus import Consumer
 from tripartite.runtime.clock import Clock
 from tripartite.runtime.db import Database, MigrationSet
+from tripartite.runtime.metrics import Measure
 from tripartite.runtime.protocol import Client, Raw, Read
 from tripartite.runtime.settings import Settings
 from tripartite.runtime.telemetry import Telemetry
@@ -77,6 +78,7 @@ class Component(msgspec.Struct, frozen=True):
     schedules: Callable[[Ports], Sequence[Schedule]] = lambda _: ()
     loops: Callable[[Ports], Sequence[Loop]] = lambda _: ()
     routes: Callable[[Ports], Sequence[Any]] = lambda _: ()
+    measures: Sequence[Measure] = ()  # gauges of its own tables for /metrics
 
 
 __all__ = ["Component", "Loop", "Parser", "Ports", "Read", "Schedule"]

@@ -176,6 +176,17 @@ class Database:
         if found is not None:
             raise NotBound(f"{found[0]} serves people, but row security would not bind it: {found[1]}.")
 
+    def connections(self) -> list[tuple[tuple[str, str], float]]:
+        """((pool, what), how many): open, idle, and callers that wait for one."""
+        pools = {"worker": self._pool, "serving": self._serving}
+        names = {"open": "pool_size", "idle": "pool_available", "awaited": "requests_waiting"}
+        return [
+            ((pool, what), float(found.get_stats().get(key, 0)))
+            for pool, found in pools.items()
+            if found is not None
+            for what, key in names.items()
+        ]
+
     async def transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:
         """Run `work` in one transaction. Errors: `DatabaseGone` when the server is away; the last error of `work`."""
         for attempt in range(1, ATTEMPTS + 1):

@@ -32,6 +32,7 @@ from tripartite.runtime.db import Database, MigrationSet, NotBound, migrate
 from tripartite.runtime.deliveries import Deliverer, hold_worker_lock, timing_of
 from tripartite.runtime.http import OutboundHttp, OutboundRules
 from tripartite.runtime.http_app import Authenticator, build_app
+from tripartite.runtime.metrics import metrics_route
 from tripartite.runtime.postgres import OWNER, SERVING, WORKER, EmbeddedPostgres
 from tripartite.runtime.protocol import Client, ClientPorts, Connection, Manifest
 from tripartite.runtime.secrets import Secrets
@@ -239,6 +240,8 @@ class Process:
     async def _listen(self) -> None:
         await self.db.check_bound()
         routes = [route for component in self.components for route in component.routes(self.ports)]
+        measures = [measure for component in self.components for measure in component.measures]
+        routes.append(metrics_route(self.telemetry, self.db, measures))
         app = build_app(routes, Authenticator(self.db), version=self._version)
         self._server = Server(
             app,

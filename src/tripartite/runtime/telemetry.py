@@ -20,7 +20,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.trace import Span, StatusCode
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, ProcessCollector
 
 from tripartite.runtime.db import Database, copy_rows
 from tripartite.runtime.protocol import Call
@@ -59,9 +59,8 @@ class Telemetry:
         self.documents = Counter(
             "tripartite_documents_total", "Documents by stage", ["stage", "outcome"], registry=self.registry
         )
-        self.backlog = Gauge(
-            "tripartite_backlog", "Messages not yet consumed", ["consumer", "topic"], registry=self.registry
-        )
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
 
     @contextlib.contextmanager
     def span(self, name: str, **attributes: str | int | float) -> Iterator[Span]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from tripartite.components.control import flows
+from tripartite.components.control import flows, store
 from tripartite.components.control.handlers import Control
 from tripartite.components.control.routes import routes
 from tripartite.core.events import EXCEPTION_EVENTS, INVOICE_EVENTS, ORDER_EVENTS, RECEIPT_EVENTS, SUPPLIER_EVENTS
@@ -32,4 +32,5 @@ component = Component(
     schedules=lambda ports: [Schedule("control_overdue", 60, partial(flows.tell_overdue, ports))],
     loops=lambda ports: [Loop("sequencer", partial(flows.seal, ports))],
     routes=routes,
+    measures=(store.measure_exceptions,),
 )

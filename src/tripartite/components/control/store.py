@@ -9,6 +9,7 @@ from typing import Any
 from tripartite.core import codec
 from tripartite.core.exceptions.record import ExceptionRecord
 from tripartite.runtime.db import Connection, execute
+from tripartite.runtime.metrics import Measured
 from tripartite.runtime.versions import VersionedTable
 
 EXCEPTIONS = VersionedTable(
@@ -92,6 +93,36 @@ async def causes(connection: Connection, companies: Sequence[str] | None) -> lis
     )
     names = ("reason_code", "owner_role", "severity", "currency", "count", "money_at_risk", "due_at")
     return [dict(zip(names, row, strict=True)) for row in await found.fetchall()]
+
+
+async def measure_exceptions(connection: Connection) -> list[Measured]:
+    """Open exceptions by company, reason and severity, and those past their due time by owner (M05)."""
+    found = await execute(
+        connection,
+        """SELECT company_code, reason_code, severity, owner_role, count(*),
+            count(*) FILTER (WHERE due_at < tripartite_now())
+        FROM control.exception WHERE state = 'open' GROUP BY 1, 2, 3, 4""",
+    )
+    still_open: dict[tuple[str, ...], int] = {}
+    overdue: dict[tuple[str, ...], int] = {}
+    for company, code, severity, owner, count, late in await found.fetchall():
+        place, team = (company, code, severity), (company, owner)
+        still_open[place] = still_open.get(place, 0) + count
+        overdue[team] = overdue.get(team, 0) + late
+    return [
+        Measured(
+            "tripartite_exceptions_open",
+            "Open exceptions",
+            ("company_code", "reason_code", "severity"),
+            list(still_open.items()),
+        ),
+        Measured(
+            "tripartite_exceptions_overdue",
+            "Open exceptions past their due time",
+            ("company_code", "owner"),
+            list(overdue.items()),
+        ),
+    ]
 
 
 async def add_notices(connection: Connection, rows: Sequence[tuple[str, str, str, str, str, datetime]]) -> None:
