@@ -199,6 +199,48 @@ async def test_a_handler_that_fails_for_another_reason_names_it_in_quarantine(ho
     assert aside[0][3:] == ("integration.schema_violated", "KeyError: 'buyer'")
 
 
+async def test_a_message_that_cannot_be_prepared_is_set_aside_alone_too(house: House) -> None:
+    house.may_set_aside = True
+    reader = Reader()
+
+    async def prepare(batch: Batch) -> None:
+        if any(each.message_id == "msg_DE01_k_1" for each in batch.messages):
+            raise ValueError("no parser takes this")
+
+    consumer = Consumer("reader", TOPIC, reader.handle, prepare=prepare)
+    for number in range(3):
+        await house.publish(message(number))
+    assert await consume_once(house.db, consumer) == 3
+    assert reader.seen == ["msg_DE01_k_0", "msg_DE01_k_2"]
+    assert [row[2:4] for row in await house.set_aside()] == [("msg_DE01_k_1", "integration.schema_violated")]
+
+
+async def test_a_machine_that_is_short_of_something_sets_nothing_aside_and_the_consumer_comes_again(
+    house: House,
+) -> None:
+    """A sub-process that cannot be started is no message's fault, and must not end the consumer."""
+    reader, short = Reader(), [True, True]
+
+    async def prepare(_: Batch) -> None:
+        if short:
+            short.pop()
+            raise BlockingIOError("no process can be started")
+
+    consumer = Consumer("reader", TOPIC, reader.handle, prepare=prepare)
+    await house.publish(message(1))
+    running = asyncio.create_task(
+        bus.run_consumer(house.db, consumer, bus.Hints(house.urls.worker), sweep_seconds=0.05)
+    )
+    for _ in range(200):
+        if reader.seen or running.done():
+            break
+        await asyncio.sleep(0.02)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert reader.seen == ["msg_DE01_k_1"]
+    assert await house.set_aside() == []
+
+
 async def test_when_the_database_goes_away_nothing_is_set_aside(house: House) -> None:
     await house.publish(message(1))
 

@@ -35,6 +35,7 @@ from tripartite.core.events import (
 )
 from tripartite.core.ids import Ids, stable_id
 from tripartite.core.objects import Invoice, Order, Receipt, Requisition, Supplier
+from tripartite.runtime.aside import retake
 from tripartite.runtime.bus import Outgoing, consume_once, publish
 from tripartite.runtime.component import Component, Ports
 from tripartite.runtime.db import Connection, Database
@@ -146,6 +147,11 @@ class House:
 
     async def pump(self) -> int:
         return await pump(self.ports, self.components)
+
+    async def retake(self) -> int:
+        """Every consumer takes what was set aside and asked for again."""
+        consumers = [consumer for component in self.components for consumer in component.consumers(self.ports)]
+        return await retake(self.db, consumers)
 
     async def pump_only(self, *names: str) -> int:
         """Only these components read."""

@@ -1,8 +1,8 @@
 """`tripartite dead-letters` and `tripartite replay`: what was set aside and why, and sending it again.
 
 Three kinds are set aside: deliveries (refused by the other side, or out of tries), messages that a component could not
-take in, and received bytes that wait for a mapping or a contract. Only deliveries can be replayed from here: a message
-or a document goes its way again in the component that reads it, after its cause is gone.
+take in, and received bytes that wait for a mapping or a contract. Deliveries and messages can be replayed from here;
+bytes are read again by the gateway.
 
 Listing exits 0 where nothing is set aside and 1 where something is; replaying exits 0 where everything that was named
 goes its way again, 1 where something stays, 2 where a key is not known.
@@ -24,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tripartite.cli.running import COMPONENTS, say
+from tripartite.runtime.aside import Asked, ask_again
 from tripartite.runtime.clock import Clock, system_random
 from tripartite.runtime.db import Connection, Database, execute
 from tripartite.runtime.process import open_database, prepare_database
@@ -57,15 +58,47 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class Quarantined(msgspec.Struct, frozen=True):
-    """A message that one consumer could not take in; its neighbours went on."""
+    """A message that one consumer could not take in; its neighbours went on. `gross` is the sum it holds up, where the
+    message or its invoice says so; `asked_by` has asked for it again and the consumer has not come to it yet.
+    """
 
     consumer: str
     topic: str
     message_id: str
+    type: str
+    company_code: str
     object_key: str
+    correlation_id: str
     reason_code: str
     detail: str
     since: datetime
+    tries: int
+    asked_by: str
+    currency: str = ""
+    gross: str = ""
+
+
+class Query(msgspec.Struct, frozen=True):
+    """What to replay, in words that narrow one another; an empty word says nothing."""
+
+    reason: str = ""
+    connection: str = ""
+    consumer: str = ""
+    topic: str = ""
+
+    def __bool__(self) -> bool:
+        return self != Query()
+
+    def takes(self, each: Delivery | Quarantined) -> bool:
+        """Whether it speaks of this one. A connection is a delivery's, consumer and topic are a message's."""
+        if self.reason and each.reason_code != self.reason:
+            return False
+        if isinstance(each, Delivery):
+            return not self.consumer and not self.topic and self.connection in ("", each.connection)
+        return not self.connection and self.consumer in ("", each.consumer) and self.topic in ("", each.topic)
+
+
+NOTHING = Query()
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -103,30 +136,48 @@ def listed(settings: Settings, *, json: bool) -> int:
     return FINDINGS if count else GOOD
 
 
-def replayed(settings: Settings, keys: Sequence[str], *, everything: bool) -> int:
-    """Send deliveries again by their keys, or all of them. What the invoice itself now stands against stays aside.
+def replayed(settings: Settings, keys: Sequence[str], *, everything: bool, query: Query = NOTHING) -> int:
+    """Let deliveries and messages go their way again: by key or id, by query, or all of them.
 
-    A delivery whose outcome nobody knows is asked for before it is sent. The key stays: doing it twice does it once.
+    What an invoice itself now stands against stays aside. A delivery whose outcome nobody knows is asked for before it
+    is sent; its key stays, so doing it twice does it once. A message is taken in by the consumer that could not.
     """
-    if bool(keys) == everything:
-        say("Name the keys to send again (`tripartite dead-letters` lists them), or --all.")
+    if bool(keys) + bool(query) + everything != 1:
+        say("Name what goes its way again (`tripartite dead-letters` lists it), or a query such as --reason, or --all.")
         return USAGE
     by = f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
 
-    async def work(db: Database) -> tuple[list[Delivery], list[Replayed]]:
-        async def decide(connection: Connection) -> tuple[list[Delivery], list[Replayed]]:
-            aside = await _deliveries(connection)
-            wanted = [each for each in aside if everything or each.key in keys]
+    def named(each: Delivery | Quarantined) -> bool:
+        name = each.key if isinstance(each, Delivery) else each.message_id
+        return everything or name in keys or (bool(query) and query.takes(each))
+
+    async def work(db: Database) -> tuple[list[Delivery], list[Replayed], list[Quarantined], list[Asked]]:
+        async def decide(
+            connection: Connection,
+        ) -> tuple[list[Delivery], list[Replayed], list[Quarantined], list[Asked]]:
+            now, chance = Clock().now(), system_random()
+            wanted = [each for each in await _deliveries(connection) if named(each)]
+            messages = [each for each in await _messages(connection) if named(each)]
             free = {each.key for each in wanted if not each.held_for}
-            done = await replay(connection, free, by=by, now=Clock().now(), chance=system_random())
-            return wanted, done
+            done = await replay(connection, free, by=by, now=now, chance=chance)
+            places = {(each.consumer, each.message_id) for each in messages}
+            asked = await ask_again(connection, places, by=by, now=now, chance=chance)
+            return wanted, done, messages, asked
 
         return await db.transaction(decide)
 
-    wanted, done = with_database(settings, work)
-    unknown = sorted(set(keys) - {each.key for each in wanted})
+    wanted, done, messages, asked = with_database(settings, work)
+    unknown = sorted(set(keys) - {each.key for each in wanted} - {each.message_id for each in messages})
     for key in unknown:
-        say(f"{key}: no delivery that is set aside.")
+        say(f"{key}: nothing that is set aside.")
+    again = {(each.consumer, each.message_id) for each in asked}
+    for message in messages:
+        if (message.consumer, message.message_id) in again:
+            sys.stdout.write(f"{message.message_id} of {message.topic}: {message.consumer} takes it in again\n")
+        elif message.asked_by:
+            say(f"{message.message_id}: {message.asked_by} has asked for it already.")
+        else:
+            say(f"{message.message_id} stays: it is no longer on the bus; bring its document again.")
     for each in wanted:
         if each.held_for:
             say(f"{each.key} stays: invoice {each.number} is held for {', '.join(each.held_for)}; settle that first.")
@@ -135,13 +186,13 @@ def replayed(settings: Settings, keys: Sequence[str], *, everything: bool) -> in
         sys.stdout.write(
             f"{one.key} {one.operation} to {one.connection}: {what} (was {one.before}: {one.reason_code})\n"
         )
-    if not wanted and everything:
-        say("Nothing is set aside.")
-    if done:
+    if not wanted and not messages and not keys:
+        say("Nothing is set aside." if everything else "Nothing is set aside of which this speaks.")
+    if done or asked:
         say("`tripartite up` carries it out.")
     if unknown:
         return USAGE
-    return FINDINGS if len(done) < len(wanted) else GOOD
+    return FINDINGS if len(done) < len(wanted) or len(asked) < len(messages) else GOOD
 
 
 def with_database(settings: Settings, work: Callable[[Database], Awaitable[T]]) -> T:
@@ -208,11 +259,56 @@ def _held_for(operation: str, state: str, verdict: str, codes: Sequence[str]) ->
 async def _messages(connection: Connection) -> tuple[Quarantined, ...]:
     found = await execute(
         connection,
-        """SELECT q.consumer, q.topic, q.message_id, coalesce(m.key, ''), q.reason_code, q.detail, q.at
+        """SELECT q.consumer, q.topic, q.message_id, coalesce(m.type, ''), q.company_code, coalesce(m.key, ''),
+            coalesce(m.correlation_id, ''), q.reason_code, q.detail, q.at, q.tries,
+            CASE WHEN q.asked_at IS NULL THEN '' ELSE q.asked_by END, coalesce(m.payload, '')
         FROM bus.quarantine q LEFT JOIN bus.message m USING (topic, partition, position)
         WHERE q.replayed_at IS NULL ORDER BY q.at, q.consumer, q.message_id""",
     )
-    return tuple(Quarantined(*row) for row in await found.fetchall())
+    rows = await found.fetchall()
+    sums = await _sums(connection, [(row[5], row[12]) for row in rows])
+    names = Quarantined.__struct_fields__
+    return tuple(
+        Quarantined(**dict(zip(names, (*row[:12], *sum_of), strict=True)))
+        for row, sum_of in zip(rows, sums, strict=True)
+    )
+
+
+class _Speaks(msgspec.Struct):
+    """What a payload may say of money: the document itself, or an invoice that we know."""
+
+    class Document(msgspec.Struct):
+        currency: str = ""
+        gross: str = ""
+
+    value: Document | None = None
+    invoice_id: str = ""
+    object_id: str = ""
+
+
+async def _sums(connection: Connection, messages: Sequence[tuple[str, bytes]]) -> list[tuple[str, str]]:
+    """(currency, sum) that each message, (key, payload), holds up; empty where nobody can say."""
+    spoken = [_speaks(payload) for _, payload in messages]
+    ids = sorted({name for said in spoken for name in (said.invoice_id, said.object_id) if name})
+    found = await execute(
+        connection,
+        "SELECT invoice_id, currency, coalesce(gross::text, '') FROM invoices.invoice WHERE invoice_id = ANY(%s)",
+        (ids,),
+    )
+    known = {row[0]: (row[1], _plain_amount(row[2])) for row in await found.fetchall()}
+    answer = []
+    for said in spoken:
+        invoice = known.get(said.invoice_id) or known.get(said.object_id)
+        own = (said.value.currency, said.value.gross) if said.value and said.value.gross else ("", "")
+        answer.append(invoice or own)
+    return answer
+
+
+def _speaks(payload: bytes) -> _Speaks:
+    try:
+        return msgspec.json.decode(payload, type=_Speaks)
+    except msgspec.DecodeError:
+        return _Speaks()  # a message may be set aside because it is not even this
 
 
 async def _intake(connection: Connection) -> tuple[Kept, ...]:
@@ -249,10 +345,20 @@ def _show(aside: Aside) -> None:
         _table(console, "Deliveries; `tripartite replay KEY` sends one again", columns, rows)
     if aside.messages:
         rows = [
-            (each.message_id, each.consumer, each.topic, _since(each.since), f"{each.reason_code} {each.detail}")
+            (
+                each.message_id,
+                each.consumer,
+                each.type or each.topic,
+                each.company_code,
+                _since(each.since),
+                each.tries,
+                f"{each.gross} {each.currency}".strip(),
+                f"{each.reason_code} {each.detail}" + (f" (asked for by {each.asked_by})" if each.asked_by else ""),
+            )
             for each in aside.messages
         ]
-        _table(console, "Messages that a component could not take in", ("Message", "By", "On", "Since", "Why"), rows)
+        columns = ("Message", "By", "Is", "Of", "Since", "Tries", "Holds up", "Why")
+        _table(console, "Messages not taken in; `tripartite replay MESSAGE` lets one go again", columns, rows)
     if aside.intake:
         rows = [
             (

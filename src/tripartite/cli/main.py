@@ -187,14 +187,23 @@ def dead_letters(*, json: Json = False) -> int:
 
 
 @app.command
-def replay(*keys: str, everything: Annotated[bool, Parameter(name="--all", negative="")] = False) -> int:
-    """Send set-aside deliveries again, after the cause is gone. The key stays: doing it twice does it once.
+def replay(
+    *keys: str,
+    everything: Annotated[bool, Parameter(name="--all", negative="")] = False,
+    reason: Annotated[str, Parameter(help="everything that was set aside for this reason code")] = "",
+    connection: Annotated[str, Parameter(help="deliveries to this connection")] = "",
+    consumer: Annotated[str, Parameter(help="messages that this consumer could not take in")] = "",
+    topic: Annotated[str, Parameter(help="messages of this topic")] = "",
+) -> int:
+    """Let what was set aside go its way again, after the cause is gone: deliveries by key, messages by id.
 
-    Deliveries only; messages and documents are read again by their component.
+    Name them, or a query (its words narrow one another), or --all. A delivery keeps its key: sent twice it is done
+    once. A message is taken in by the consumer that could not, and by no other. Received bytes are not replayed here.
     """
-    from tripartite.cli.letters import replayed
+    from tripartite.cli.letters import Query, replayed
 
-    return replayed(_settings(), keys, everything=everything)
+    query = Query(reason=reason, connection=connection, consumer=consumer, topic=topic)
+    return replayed(_settings(), keys, everything=everything, query=query)
 
 
 @token.command(name="create")

@@ -263,7 +263,9 @@ async def _declared_states(seen: Seen) -> tuple[int, list[str]]:
 
 async def _nothing_quarantined_unseen(seen: Seen) -> tuple[int, list[str]]:
     """I25: no message was set aside that the story did not plan."""
-    rows = await seen.db.rows("SELECT consumer, topic, reason_code, detail FROM bus.quarantine")
+    rows = await seen.db.rows(
+        "SELECT consumer, topic, reason_code, detail FROM bus.quarantine WHERE replayed_at IS NULL"
+    )
     count = (await seen.db.rows("SELECT count(*) FROM bus.message"))[0][0]
     return count, [f"{row[0]} {row[1]}: {row[2]} {row[3][:120]}" for row in rows]
 

@@ -190,20 +190,11 @@ async def consume(db: Database, consumer: Consumer, partition: str, company: str
     """Take one batch of one partition; returns how many messages were taken. 0: another worker holds the cursor.
 
     A batch that fails is taken message by message, so that one bad message alone is set aside.
-    Errors: `DatabaseGone` where the database is away; the cursor did not move then.
+    Errors: `DatabaseGone` where the database is away, `OSError` where the machine is; the cursor did not move then.
     """
-    prepared: Batch | None = None
-    if consumer.prepare is not None:
-        async with db.connection() as connection:
-            position = await _position(connection, consumer, partition)
-            messages, _ = await read(connection, consumer.topic, partition, position, consumer.batch)
-        if not messages:
-            return 0
-        prepared = Batch(consumer.topic, partition, company, messages)
-        prepared.prepared = await consumer.prepare(prepared)
     try:
-        return await _take(db, consumer, partition, company, consumer.batch, prepared)
-    except DatabaseGone:
+        return await _prepare_and_take(db, consumer, partition, company, consumer.batch)
+    except OSError:
         raise
     except Exception as error:
         log.warning("batch failed, taking it one by one", extra={"consumer": consumer.name, "error": repr(error)[:500]})
@@ -216,6 +207,19 @@ async def consume(db: Database, consumer: Consumer, partition: str, company: str
     return taken
 
 
+async def _prepare_and_take(db: Database, consumer: Consumer, partition: str, company: str, limit: int) -> int:
+    prepared: Batch | None = None
+    if consumer.prepare is not None:
+        async with db.connection() as connection:
+            position = await _position(connection, consumer, partition)
+            messages, _ = await read(connection, consumer.topic, partition, position, limit)
+        if not messages:
+            return 0
+        prepared = Batch(consumer.topic, partition, company, messages)
+        prepared.prepared = await consumer.prepare(prepared)
+    return await _take(db, consumer, partition, company, limit, prepared)
+
+
 async def _position(connection: Connection, consumer: Consumer, partition: str) -> int:
     found = await execute(
         connection,
@@ -226,7 +230,7 @@ async def _position(connection: Connection, consumer: Consumer, partition: str) 
     return row[0] if row else 0
 
 
-async def _lease(connection: Connection, consumer: Consumer, partition: str) -> int | None:
+async def lease(connection: Connection, consumer: Consumer, partition: str) -> int | None:
     """Lock the cursor row; None where another worker holds it."""
     place = (consumer.name, consumer.topic, partition)
     for _ in range(2):
@@ -258,7 +262,7 @@ async def _take(
     db: Database, consumer: Consumer, partition: str, company: str, limit: int, prepared: Batch | None
 ) -> int:
     async def work(connection: Connection) -> int:
-        position = await _lease(connection, consumer, partition)
+        position = await lease(connection, consumer, partition)
         if position is None:
             return 0
         messages, last = await read(connection, consumer.topic, partition, position, limit)
@@ -292,30 +296,27 @@ async def _advance(connection: Connection, consumer: Consumer, partition: str, p
 
 
 async def _take_one(db: Database, consumer: Consumer, partition: str, company: str) -> int:
-    prepared: Batch | None = None
-    if consumer.prepare is not None:
-        async with db.connection() as connection:
-            position = await _position(connection, consumer, partition)
-            messages, _ = await read(connection, consumer.topic, partition, position, 1)
-        if not messages:
-            return 0
-        prepared = Batch(consumer.topic, partition, company, messages)
-        prepared.prepared = await consumer.prepare(prepared)
     try:
-        return await _take(db, consumer, partition, company, 1, prepared)
-    except (DatabaseGone, psycopg.OperationalError):
+        return await _prepare_and_take(db, consumer, partition, company, 1)
+    except (OSError, psycopg.OperationalError):
         raise
     except Exception as error:
         log.exception("message set aside", extra={"consumer": consumer.name, "partition": partition})
         return await _set_aside(db, consumer, partition, error)
 
 
+def reason_of(error: Exception) -> tuple[str, str]:
+    """Why a message could not be taken in: the reason code and a sentence."""
+    if isinstance(error, Poison):
+        return error.reason_code, error.detail
+    return "integration.schema_violated", f"{type(error).__name__}: {str(error)[:500]}"
+
+
 async def _set_aside(db: Database, consumer: Consumer, partition: str, error: Exception) -> int:
-    code = error.reason_code if isinstance(error, Poison) else "integration.schema_violated"
-    detail = error.detail if isinstance(error, Poison) else f"{type(error).__name__}: {str(error)[:500]}"
+    code, detail = reason_of(error)
 
     async def work(connection: Connection) -> int:
-        position = await _lease(connection, consumer, partition)
+        position = await lease(connection, consumer, partition)
         if position is None:
             return 0
         messages, last = await read(connection, consumer.topic, partition, position, 1)
@@ -371,6 +372,11 @@ async def run_consumer(db: Database, consumer: Consumer, hints: Hints, *, sweep_
             taken = await consume_once(db, consumer)
         except (DatabaseGone, psycopg.Error) as error:
             log.warning("database away", extra={"consumer": consumer.name, "error": str(error)[:200]})
+            await asyncio.sleep(0.5)
+            continue
+        except Exception:
+            # Whatever it is (no process can be started, say), the consumer comes again: its end would be silence.
+            log.exception("a round failed", extra={"consumer": consumer.name})
             await asyncio.sleep(0.5)
             continue
         if taken == 0:

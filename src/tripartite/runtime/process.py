@@ -25,6 +25,7 @@ from tripartite.core.estate import Connection as Configured
 from tripartite.core.estate import Estate
 from tripartite.core.policy import Pack
 from tripartite.runtime import jobs
+from tripartite.runtime.aside import keep_retaking
 from tripartite.runtime.bus import Hints, run_consumer
 from tripartite.runtime.clock import Clock, TimeOrderedIds, system_random
 from tripartite.runtime.component import Component, Parser, Ports, Schedule
@@ -198,9 +199,11 @@ class Process:
         self._spawn("hints", self.hints.listen())
         self._spawn("spans", self.telemetry.keep_flushing(self.db))
         schedules: list[Schedule] = []
+        consumers = [consumer for component in self.components for consumer in component.consumers(self.ports)]
+        for consumer in consumers:
+            self._spawn(f"{consumer.name} {consumer.topic}", run_consumer(self.db, consumer, self.hints))
+        self._spawn("set aside", keep_retaking(self.db, consumers))
         for component in self.components:
-            for consumer in component.consumers(self.ports):
-                self._spawn(f"{consumer.name} {consumer.topic}", run_consumer(self.db, consumer, self.hints))
             if background:
                 for loop in component.loops(self.ports):
                     self._spawn(loop.name, loop.run())
