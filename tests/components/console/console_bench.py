@@ -6,6 +6,7 @@ What the owners say is in console_story.py.
 from __future__ import annotations
 
 import copy
+import json
 import random
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -31,6 +32,7 @@ from components.console.console_story import (
     spans,
 )
 from runtime.audit_bench import Books, books, postgres, worker_id_or_main
+from support.times import CountedIds
 from tripartite.components.console.app import component
 from tripartite.runtime import auth, passwords
 from tripartite.runtime.auth import LoggedIn, choose_password, create_account, log_in
@@ -44,6 +46,7 @@ class Owners:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.told: list[tuple[str, Any, str]] = []
         self.answers: dict[str, tuple[int, Any]] = {}
         page = {
             "/v1/invoices": [listed(), listed(invoice_id="inv_9", number="KW-1", currency="KWD", gross="12.345",
@@ -89,8 +92,10 @@ class Owners:
         )  # fmt: skip
         self.answers[f"/v1/raw/{HASH}"] = (200, b"<Invoice><ID>AB-2026-4471</ID><Note>&lt;b&gt;</Note></Invoice>")
 
-    async def ask(self, address: str, cookie: str) -> tuple[int, Any]:
+    async def ask(self, address: str, cookie: str, told: bytes | None = None, key: str = "") -> tuple[int, Any]:
         self.asked.append((address, cookie))
+        if told is not None:
+            self.told.append((address, json.loads(told), key))
         status, body = self.answers.get(
             urlsplit(address).path, (404, {"detail": "Nothing of that name.", "reason_code": "access.not_found"})
         )
@@ -150,6 +155,7 @@ async def console(books: Books, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         ask=owners.ask,
         clock=SimpleNamespace(now=lambda: NOW),
         chance=random.Random(1),
+        ids=CountedIds(),
     )
     app = build_app(component.routes(ports), Authenticator(books.database), version="0")
     async with AsyncTestClient(app, base_url="http://console.test", raise_server_exceptions=False) as client:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 from urllib.parse import quote, unquote, urlencode
 
 import msgspec
@@ -20,8 +20,16 @@ from tripartite.runtime.http_app import SESSION_COOKIE
 
 log = logging.getLogger(__name__)
 
-Ask = Callable[[str, str], Awaitable[tuple[int, Any]]]
-"""(path with query, cookie header) -> (status, body): JSON as values, anything else as bytes."""
+
+class Ask(Protocol):
+    """(path with query, cookie header) -> (status, body): JSON as values, anything else as bytes. With `told` it is a
+    POST of that JSON, under an idempotency key.
+    """
+
+    async def __call__(
+        self, address: str, cookie: str, told: bytes | None = None, key: str = ""
+    ) -> tuple[int, Any]: ...
+
 
 PATIENCE_SECONDS = 10.0
 
@@ -53,8 +61,16 @@ class Asking:
 
     async def one(self, path: str) -> Answer:
         """Ask one question. Errors: none; what went wrong is in the answer."""
+        return await self._answer(path, None, "")
+
+    async def tell(self, path: str, told: bytes, key: str) -> Answer:
+        """Do something in the reader's name: a POST of JSON. The same key again answers as before. Errors: none."""
+        return await self._answer(path, told, key)
+
+    async def _answer(self, path: str, told: bytes | None, key: str) -> Answer:
         try:
-            status, body = await asyncio.wait_for(self._ask(path, self._cookie), PATIENCE_SECONDS)
+            going = self._ask(path, self._cookie) if told is None else self._ask(path, self._cookie, told, key)
+            status, body = await asyncio.wait_for(going, PATIENCE_SECONDS)
         except TimeoutError:
             return Answer(0, words=f"No answer within {PATIENCE_SECONDS:g} seconds.")
         except OSError as error:
@@ -62,13 +78,13 @@ class Asking:
             return Answer(0, words="The component that knows this does not answer.")
         if 200 <= status < 300:
             return Answer(status, body)
-        told = body if isinstance(body, dict) else {}
-        words = str(told.get("detail") or told.get("title") or f"The answer was {status}.")
+        problem = body if isinstance(body, dict) else {}
+        words = str(problem.get("detail") or problem.get("title") or f"The answer was {status}.")
         return Answer(
             status,
             words=words,
-            reason_code=str(told.get("reason_code", "")),
-            correlation_id=str(told.get("correlation_id", "")),
+            reason_code=str(problem.get("reason_code", "")),
+            correlation_id=str(problem.get("correlation_id", "")),
         )
 
     async def all(self, paths: Mapping[str, str]) -> dict[str, Answer]:
@@ -83,19 +99,23 @@ def through(app: ASGIApp) -> Ask:
     The same middleware judges the same cookie, so a reader may no more here than over the network.
     """
 
-    async def ask(address: str, cookie: str) -> tuple[int, Any]:
+    async def ask(address: str, cookie: str, told: bytes | None = None, key: str = "") -> tuple[int, Any]:
         where, _, query = address.partition("?")
         scope: Any = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
             "http_version": "1.1",
-            "method": "GET",
+            "method": "GET" if told is None else "POST",
             "scheme": "http",
             "path": unquote(where),
             "raw_path": where.encode("ascii"),
             "query_string": query.encode("ascii"),
             "root_path": "",
-            "headers": [(b"host", b"console"), (b"accept", b"application/json"), (b"cookie", cookie.encode("latin-1"))],
+            "headers": [
+                *((b"host", b"console"), (b"accept", b"application/json"), (b"cookie", cookie.encode("latin-1"))),
+                *([(b"content-type", b"application/json")] if told is not None else []),
+                *([(b"idempotency-key", key.encode("latin-1"))] if key else []),
+            ],
             "client": None,
             "server": None,
             "state": {},
@@ -104,7 +124,7 @@ def through(app: ASGIApp) -> Ask:
         status, media_type, parts = 500, b"", bytearray()
 
         async def receive() -> Any:
-            return {"type": "http.request", "body": b"", "more_body": False}
+            return {"type": "http.request", "body": told or b"", "more_body": False}
 
         async def send(message: Message) -> None:
             nonlocal status, media_type

@@ -21,6 +21,7 @@ from tripartite.components.console.asking import Answer, path
 from tripartite.components.console.formats import indented
 from tripartite.components.console.rendering import html, render
 from tripartite.components.console.views import document, lists
+from tripartite.components.console.views.acting import offered
 from tripartite.components.console.views.clearing import reasons_of, ways_out
 from tripartite.components.console.views.history import moves
 from tripartite.components.console.views.matching import fold, match_table
@@ -119,6 +120,7 @@ async def _context(visit: Visit, invoice: Mapping[str, Any], tab: str) -> dict[s
         "steps": ribbon(invoice, events, deliveries, visit.formats),
         "reasons": reasons_of(invoice, visit.formats),
         "ways": ways_out(invoice, visit.formats),
+        "offered": offered(invoice, visit.principal, visit.formats),
         "last": last,
         "rows_spoke": last["result"]["rows"] if last else [],
         "lineage": lineage,

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from tripartite.components.console import assets, invoice_pages, signing_in
+from tripartite.components.console import act_pages, assets, invoice_pages, signing_in
 from tripartite.components.console.asking import path
 from tripartite.components.console.rendering import html, render
 from tripartite.components.console.views import lists
@@ -236,7 +236,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         return Response(found.content, media_type=found.media_type, headers=headers)
 
     pages = [overview, invoices, invoices_json, queue, queue_json, estate, estate_json, audit, leaf, trace, asset]
-    return [*signing_in.routes(ports), *pages, *invoice_pages.routes(ports)]
+    return [*signing_in.routes(ports), *pages, *invoice_pages.routes(ports), *act_pages.routes(ports)]
 
 
 def visit_query(visit: Visit) -> dict[str, str]:
