@@ -100,10 +100,31 @@ class PaymentReport(msgspec.Struct, frozen=True, omit_defaults=True):
     transfers: tuple[TransferReport, ...] = ()
 
 
+class BankDetail(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One transfer inside a movement, as far as the bank tells. `party` is the other side: paid, or paying.
+
+    `amount` is in the account's currency, None where the bank states none; `instructed` is what the order said, in
+    `instructed_currency`, where the bank repeats it.
+    """
+
+    payment_number: str = ""
+    order_number: str = ""
+    amount: Amount | None = None
+    instructed: Amount | None = None
+    instructed_currency: str = ""
+    party: BankAccount | None = None
+    bank_reference: str = ""
+    uetr: str = ""
+    return_reason: str = ""
+    remittance: tuple[str, ...] = ()
+
+
 class BankEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     """One movement of the account. `key` tells it from every other and is the same in camt.054 and camt.053.
 
     `payment_number` is the end-to-end id where the bank gives one; a batch booking gives `order_number` and `count`.
+    `details` are the transfers inside, where the bank lists them: one of a single booking, all of a batch, or none.
+    `word` is the bank's own status where it is none of BOOK, PDNG and INFO.
     """
 
     key: str
@@ -120,6 +141,8 @@ class BankEntry(msgspec.Struct, frozen=True, omit_defaults=True):
     return_reason: str = ""  # set: this entry brings money back
     code: str = ""  # domain/family/sub-family of the bank transaction
     text: str = ""
+    details: tuple[BankDetail, ...] = ()
+    word: str = ""
 
 
 class BankStatement(msgspec.Struct, frozen=True, omit_defaults=True):
