@@ -64,6 +64,7 @@ class Line:
     bench: simulator.BankBench
     refuse: bool = False
     twist: dict[str, Reply] = field(default_factory=dict)  # operation -> the answer instead
+    slow: set[str] = field(default_factory=set)  # operations whose answer takes a while to come back
     sent: list[tuple[str, str, bytes, Mapping[str, str]]] = field(default_factory=list)
 
     async def request(
@@ -93,7 +94,7 @@ class Line:
             raise HttpFailure("time-out", sent=True) from None
         except Cut:
             raise HttpFailure("cut", sent=True) from None
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.02 if operation in self.slow else 0)
         return Answered(reply.status, reply.headers, reply.body)
 
 

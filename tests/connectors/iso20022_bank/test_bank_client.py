@@ -260,6 +260,15 @@ async def test_a_token_that_the_bank_has_forgotten_costs_one_renewal_and_no_atte
     assert world.bench.calls["token"] == 3
 
 
+async def test_a_late_refusal_of_the_old_token_does_not_cost_the_new_one(world: World) -> None:
+    await world.client.check()
+    world.bench.tokens.clear()
+    world.line.slow.add("state")
+    answer, _ = await asyncio.gather(world.client.probe(ORDER), world.client.check())
+    assert isinstance(answer, Absent)
+    assert world.bench.calls["token"] == 2
+
+
 async def test_a_bank_that_refuses_even_a_new_token_is_asked_later(world: World) -> None:
     world.line.twist["upload"] = Reply(401, b"")
     (answer,) = await world.client.submit([ORDER])

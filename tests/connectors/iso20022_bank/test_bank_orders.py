@@ -144,6 +144,15 @@ def test_a_text_that_does_not_fit_says_how_many_invoices_are_missing() -> None:
     assert said == ", ".join(each.invoice_number for each in numbers_only)
 
 
+@pytest.mark.parametrize(("length", "written"), [(64, 140), (65, 131)])
+def test_a_text_of_exactly_140_characters_is_kept_whole(length: int, written: int) -> None:
+    items = (item("A" * length, "1.00"), item("B" * 64, "1.00"))
+    (said,) = texts(write(order("O", payment("A", "2.00", items=items))), "RmtInf/Ustrd")
+    assert len(said) == written  # one more, and the amounts give way to the numbers
+    assert said.startswith("A" * length)
+    assert "B" * 64 in said
+
+
 def test_beyond_sepa_each_invoice_and_each_credit_memo_has_its_structure() -> None:
     items = (item("R-1", "98.00", discount=Amount("2.00")), item("C-7", "-18.00"), item("R-" + "9" * 40, "20.00"))
     content = write(order("O", wire_transfer(items=items), address=HERE))

@@ -89,6 +89,12 @@ def test_a_rejected_block_is_the_rejected_order_since_an_order_is_one_block() ->
     assert statuses(two) == {"A": ("rejected", ""), "B": ("accepted", "")}
 
 
+def test_no_word_of_a_block_is_heard_over_the_rejection_of_its_file() -> None:
+    report = read(document(block(transfer("A"), status="ACCP"), group=group("RJCT", "FF01")))
+    assert (report.status, report.word, report.reason) == ("rejected", "RJCT", "FF01")
+    assert [(each.status, each.reason) for each in report.transfers] == [("rejected", "FF01")]
+
+
 def test_a_partly_accepted_file_says_nothing_of_a_transfer_that_has_no_word() -> None:
     content = document(block(transfer("A", "RJCT", "AC04"), transfer("B", "ACCP"), transfer("C")), group=group("PART"))
     assert statuses(content) == {"A": ("rejected", "AC04"), "B": ("accepted", ""), "C": ("pending", "")}

@@ -294,6 +294,7 @@ def test_the_order_of_the_entries_does_not_change_their_keys() -> None:
     [
         ("-1.00", "intake.amount_invalid"),
         ("1.000001", "intake.amount_invalid"),  # six decimals, and the schema has five
+        ("1.000000", "intake.amount_invalid"),  # zeros too: the message is not of its schema
         ("1.005", "intake.amount_invalid"),  # finer than EUR
         ("1e3", "intake.amount_invalid"),
         ("NaN", "intake.amount_invalid"),
