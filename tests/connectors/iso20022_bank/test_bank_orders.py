@@ -259,6 +259,17 @@ def test_beyond_sepa_an_address_has_its_town_and_country(address: Address | None
     assert refused(order("O", wire_transfer(address=address), address=HERE)).pointer == pointer
 
 
+def test_an_address_may_be_left_to_the_bank_as_it_was_given() -> None:
+    bare = order("O", wire_transfer("A", address=Address(("1 Main Street",))), wire_transfer("B", address=None))
+    content = write(bare, address="as_given")
+    assert texts(content, "Cdtr/PstlAdr/StrtNm") == ["1 Main Street"]
+    assert texts(content, "Cdtr/PstlAdr/Ctry") == texts(content, "Cdtr/PstlAdr/TwnNm") == []
+    odd = order("O", wire_transfer("A", address=Address((), "Paris", "", "", "France")))
+    assert refused(odd, address="as_given").pointer == "/payments/0/address/country"
+    # Inside SEPA no address is needed, but one that is given is whole.
+    assert refused(order("O", payment("A", address=Address((), "Paris")))).pointer == "/payments/0/address/country"
+
+
 def test_a_name_too_long_for_the_scheme_is_refused_and_not_cut() -> None:
     long = BankAccount(THEIRS[0], "N" * 71)
     assert refused(order("O", payment("A", account=long))).pointer == "/payments/0/account/holder"

@@ -74,7 +74,7 @@ def write_payment_order(payload: bytes, settings: Settings) -> bytes:
     _add(_add(block, "ReqdExctnDt"), "Dt", order.execute_on.isoformat())
     party = _add(block, "Dbtr")
     _add(party, "Nm", name)
-    _add_address(party, order.address, "/address", needed=settings.address_required and not all(sepa))
+    _add_address(party, order.address, "/address", needed=not all(sepa), strict=settings.address_required)
     _add_account(_add(block, "DbtrAcct"), debtor)
     _add_agent(_add(block, "DbtrAgt"), debtor, "/account", needed=not all(sepa))
     if alike:
@@ -192,14 +192,18 @@ def _add_agent(parent: Element, account: Account, pointer: str, *, needed: bool)
         _add(_add(bank, "Othr"), "Id", wire.NOT_PROVIDED)
 
 
-def _add_address(parent: Element, address: Address | None, pointer: str, *, needed: bool) -> None:
-    """Town and country always by themselves; the first line is the street, further ones stay lines (two at most)."""
+def _add_address(parent: Element, address: Address | None, pointer: str, *, needed: bool, strict: bool) -> None:
+    """Town and country always by themselves; the first line is the street, further ones stay lines (two at most).
+
+    An address that is there has both, unless the settings leave that to the bank: networks refuse others from the end
+    of 2026 on.
+    """
     if address is None or address == Address():
-        if needed:
+        if needed and strict:
             raise Unwritable("posting.unwritable", pointer, "beyond SEPA an address with town and country is needed")
         return
     country = address.country.strip().upper()
-    if not (len(country) == 2 and country.isascii() and country.isalpha()):
+    if not (len(country) == 2 and country.isascii() and country.isalpha()) and (country or strict):
         raise Unwritable("posting.unwritable", f"{pointer}/country", "an address needs its country, two letters")
     postal = _add(parent, "PstlAdr")
     lines = [line for line in address.lines if line.strip()]
@@ -209,10 +213,12 @@ def _add_address(parent: Element, address: Address | None, pointer: str, *, need
         _add(postal, "StrtNm", latin(lines[0], f"{pointer}/lines/0", 70))
     if address.postal_code.strip():
         _add(postal, "PstCd", latin(address.postal_code, f"{pointer}/postal_code", 16))
-    _add(postal, "TwnNm", latin(address.city, f"{pointer}/city", 35))
+    if address.city.strip() or strict:
+        _add(postal, "TwnNm", latin(address.city, f"{pointer}/city", 35))
     if address.subdivision.strip():
         _add(postal, "CtrySubDvsn", latin(address.subdivision, f"{pointer}/subdivision", 35))
-    _add(postal, "Ctry", country)
+    if country:
+        _add(postal, "Ctry", country)
     for number, line in enumerate(lines[1:], 1):
         _add(postal, "AdrLine", latin(line, f"{pointer}/lines/{number}", 70))
 
@@ -245,7 +251,7 @@ def _add_transfer(
     party = _add(transfer, "Cdtr")
     holder = payment.account.holder or payment.supplier_name
     _add(party, "Nm", latin(holder, f"{here}/account/holder", SEPA_NAME if sepa else 140))
-    _add_address(party, payment.address, f"{here}/address", needed=settings.address_required and not sepa)
+    _add_address(party, payment.address, f"{here}/address", needed=not sepa, strict=settings.address_required)
     _add_account(_add(transfer, "CdtrAcct"), creditor)
     remittance = remittance_of(payment, here, sepa=sepa, structured=settings.sepa_structured)
     if remittance != Remittance():

@@ -6,7 +6,7 @@
     category_purpose    of all; default SUPP (supplier payment), `none` for no purpose
     batch_booking       `no` (default): one debit for each transfer; `yes`: one for the file
     sepa_remittance     `structured` (default): one invoice is named in a structure; `unstructured`: in text
-    address             `required` (default): beyond SEPA debtor and creditor need town and country; `as_given`
+    address             `required` (default): needed beyond SEPA, and always with town and country; `as_given`
     clearing_system     the code list of local bank codes that say none themselves (USABA, GBDSC, ...); default none
     entry_reference     `shared` (default): the bank may give one reference to several entries; `unique`: never
     time_zone           IANA zone of times that the bank states without offset; default UTC
