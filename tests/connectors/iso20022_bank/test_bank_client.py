@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from connectors.iso20022_bank.bank_bench import SECRET, THEIRS, World, changed, order, owed, payment
-from tripartite.connectors.iso20022_bank.client import BankTrouble
+from tripartite.connectors.iso20022_bank.client import BankTrouble, SettingInvalid
 from tripartite.connectors.simulating import Reply
 from tripartite.core.money import Amount
 from tripartite.core.objects import BankAccount
@@ -302,6 +302,13 @@ async def test_no_secret_and_no_account_stands_in_an_answer_or_an_error(world: W
     for each in said:
         for hidden in (SECRET, THEIRS[0], "abcdefghijklmnop", token):
             assert hidden not in each
+
+
+@pytest.mark.parametrize("said", [{"since": "yesterday"}, {"overlap_seconds": "an hour"}, {"timeout_seconds": "-1"}])
+def test_a_setting_of_the_client_that_cannot_be_meant_is_named(said: dict[str, str]) -> None:
+    with pytest.raises(SettingInvalid) as caught:
+        World(**said)
+    assert caught.value.setting in said
 
 
 async def test_there_are_no_webhooks_and_no_questions(world: World) -> None:

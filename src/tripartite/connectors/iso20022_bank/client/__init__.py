@@ -75,7 +75,7 @@ class IsoBankClient:
         self._writers = writers_for(connection.settings)
         readers_for(connection.settings)  # what cannot be meant is said now and not at the first file
         self._channel = HttpChannel(connection, ports)
-        self._since = connection.settings.get("since", "")
+        self._since = _beginning(connection.settings.get("since", ""))
         self._overlap = timedelta(seconds=whole_seconds(connection, "overlap_seconds", OVERLAP_SECONDS))
 
     # Reading.
@@ -222,6 +222,16 @@ def _pulled(kind: ObjectKind, file_id: str, version: str, content: bytes) -> tup
     if len(cut) == 1:
         return (Pulled(kind, file_id, version, content, XML),)
     return tuple(Pulled(kind, f"{file_id}#{number}", version, part, XML) for number, part in enumerate(cut, 1))
+
+
+def _beginning(text: str) -> str:
+    """The setting `since`. Errors: `SettingInvalid`."""
+    try:
+        if text:
+            moment_of(text)
+    except BankTrouble:
+        raise SettingInvalid("since", "a time by ISO 8601, e.g. 2026-11-20T00:00:00Z") from None
+    return text
 
 
 def moment_of(text: str) -> datetime:
