@@ -55,6 +55,7 @@ from tripartite.runtime.deliveries import Owed, owe
 POST_INVOICE = "post_invoice"
 REPORT_POSTING = "report_posting"
 REPORT_HOLD = "report_hold"
+MOST_TRACES = 8  # that a deciding span names as its causes: a batch may hold hundreds
 _AWAITED_RECEIPT = frozenset({"match.quantity_over_received", "match.not_received", "reference.receipt_missing"})
 
 
@@ -107,8 +108,32 @@ class Decider:
     ) -> list[Outgoing]:
         """Decide new invoices and, again, recorded ones; record everything that follows.
 
-        Returns the messages that the caller publishes, last in its transaction.
+        Returns the messages that the caller publishes, last in its transaction. What is decided together is one span
+        and one trace, which the decisions and what is told of them name; the traces of what woke them stand in it.
         """
+        if not new and not again:
+            return []
+        before = sorted({cause.trace_id for cause in cause_of.values() if cause.trace_id})
+        telemetry = self._ports.telemetry
+        with telemetry.span(
+            "decide invoices",
+            component="invoices",
+            company_code=company_code,
+            documents=len(new) + len(again),
+            woken_by=" ".join(before[:MOST_TRACES]),
+        ):
+            trace_id = telemetry.trace_id()
+            own = {name: msgspec.structs.replace(cause, trace_id=trace_id) for name, cause in cause_of.items()}
+            return await self._decide(connection, company_code, new, again, own)
+
+    async def _decide(
+        self,
+        connection: Connection,
+        company_code: str,
+        new: Sequence[tuple[Row, Invoice]],
+        again: Collection[str],
+        cause_of: Mapping[str, Cause],
+    ) -> list[Outgoing]:
         await store.hold_master(connection, change=False)
         documents = {row.invoice_id: invoice for row, invoice in new}
         recorded = await store.invoices_by_id(connection, again)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -39,6 +39,7 @@ class Waterfall(msgspec.Struct, frozen=True):
     spans: tuple[Span, ...]
     failed: int
     left_out: str
+    woken_by: tuple[str, ...] = ()  # traces of what came before
 
 
 def waterfall(trace_id: str, rows: Sequence[Mapping[str, Any]], formats: Formats) -> Waterfall | None:
@@ -80,7 +81,13 @@ def waterfall(trace_id: str, rows: Sequence[Mapping[str, Any]], formats: Formats
         spans=tuple(spans[:MOST_ROWS]),
         failed=sum(1 for span in spans if span.failed),
         left_out=left_out,
+        woken_by=_woken_by(row for _, row in timed),
     )
+
+
+def _woken_by(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    named = (str(_attributes(row["attributes"]).get("woken_by") or "").split() for row in rows)
+    return tuple(dict.fromkeys(trace_id for names in named for trace_id in names))
 
 
 def _attributes(value: Any) -> Mapping[str, Any]:
