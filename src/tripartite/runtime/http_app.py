@@ -7,6 +7,7 @@ a stack trace.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Sequence
@@ -19,7 +20,7 @@ from litestar.config.compression import CompressionConfig
 from litestar.connection import ASGIConnection
 from litestar.datastructures import State
 from litestar.enums import ScopeType
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware import DefineMiddleware
 from litestar.openapi.config import OpenAPIConfig
@@ -34,6 +35,8 @@ from tripartite.runtime.db import Bounds, Database, DatabaseGone, bound_to
 
 log = logging.getLogger(__name__)
 LARGEST_BODY = 64 * 1024 * 1024
+BODY_SECONDS = 10.0  # for a body to arrive, and a second more for each
+BODY_BYTES_A_SECOND = 16 * 1024
 PUBLIC = "public"
 SESSION_COOKIE = "tripartite_session"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
@@ -134,17 +137,31 @@ def idempotency_key(request: Request[Any, Any, Any]) -> str:
 
 
 async def body_of(request: Request[Any, Any, Any], most: int = LARGEST_BODY) -> bytes:
-    """The request's body, refused where it is larger than allowed."""
+    """The request's body, refused where it is larger than allowed, or comes slower than anybody sends in earnest.
+
+    The time allowed grows with what has arrived, so that a large document over a thin line is taken.
+    """
     declared = request.headers.get("content-length", "")
     if request.headers.get("transfer-encoding") and declared:
         raise Problem("intake.ambiguous", 400, "Two body lengths: chunked and Content-Length.")
     if declared.isdigit() and int(declared) > most:
         raise Problem("intake.too_large", 413, f"The body has {declared} bytes; at most {most} are taken.")
     parts = bytearray()
-    async for chunk in request.stream():
-        parts += chunk
-        if len(parts) > most:
-            raise Problem("intake.too_large", 413, f"The body is larger than {most} bytes.")
+    started = asyncio.get_running_loop().time()
+    try:
+        async with asyncio.timeout_at(started + BODY_SECONDS) as allowed:
+            async for chunk in request.stream():
+                parts += chunk
+                if len(parts) > most:
+                    raise Problem("intake.too_large", 413, f"The body is larger than {most} bytes.")
+                allowed.reschedule(started + BODY_SECONDS + len(parts) / BODY_BYTES_A_SECOND)
+    except TimeoutError:
+        words = f"{len(parts)} bytes came in {BODY_SECONDS + len(parts) / BODY_BYTES_A_SECOND:.0f} seconds."
+        raise Problem("intake.too_slow", 408, words) from None
+    except InternalServerException:  # Litestar's word for a connection that ended before its body
+        raise Problem("intake.malformed", 400, f"The connection ended after {len(parts)} bytes.") from None
+    if declared.isdigit() and len(parts) != int(declared):
+        raise Problem("intake.malformed", 400, f"{len(parts)} bytes came of the {declared} that were announced.")
     return bytes(parts)
 
 
@@ -192,6 +209,8 @@ def _problem_response(request: Request[Any, Any, Any], problem: Problem) -> Resp
     headers = {"retry-after": f"{problem.retry_after:g}"} if problem.retry_after is not None else {}
     if problem.status == 401:
         headers["www-authenticate"] = 'Bearer realm="tripartite"'
+    if problem.status in (408, 413):
+        headers["connection"] = "close"  # the rest of the body is not waited for
     return Response(
         problem.body(request.url.path),
         status_code=problem.status,

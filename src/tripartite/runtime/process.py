@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 import psycopg
 from granian.constants import Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 from psycopg.conninfo import conninfo_to_dict
 
@@ -42,6 +43,7 @@ from tripartite.runtime.telemetry import Telemetry
 
 log = logging.getLogger(__name__)
 
+HEAD_SECONDS = 20.0  # for the request line and the headers of a request; a kept connection may be idle as long
 STOP_SECONDS = 5.0  # what is in flight then is found again at the next start
 
 RUNTIME_MIGRATIONS = tuple(
@@ -113,6 +115,19 @@ def _check_worker(urls: Urls, worker: str) -> None:
 
 def _role(url: str) -> str:
     return str(conninfo_to_dict(url).get("user", ""))
+
+
+def http_server(app: Any, host: str, port: int) -> Server:
+    """The HTTP server of a process. Whoever sends no whole head within `HEAD_SECONDS` is not waited for."""
+    return Server(
+        app,
+        address=host,
+        port=port,
+        interface=Interfaces.ASGI,
+        log_enabled=False,
+        backlog=1024,
+        http1_settings=HTTP1Settings(header_read_timeout=int(HEAD_SECONDS * 1000)),
+    )
 
 
 class Process:
@@ -246,14 +261,7 @@ class Process:
         measures = [measure for component in self.components for measure in component.measures]
         routes.append(metrics_route(self.telemetry, self.db, measures))
         app = build_app(routes, Authenticator(self.db), version=self._version)
-        self._server = Server(
-            app,
-            address=self.settings.host,
-            port=self.port,
-            interface=Interfaces.ASGI,
-            log_enabled=False,
-            backlog=1024,
-        )
+        self._server = http_server(app, self.settings.host, self.port)
         self._spawn("http", self._server.serve())
         for _ in range(200):
             with contextlib.suppress(OSError):
