@@ -24,6 +24,7 @@ from tripartite.runtime.deliveries import (
     Timing,
     adopt_orphans,
     claim_due,
+    claim_probes,
     hold_worker_lock,
     owe,
 )
@@ -185,6 +186,31 @@ async def test_a_delivery_of_a_living_worker_is_not_taken_from_it(house: House) 
             break
         await asyncio.sleep(0.02)
     assert await states(house) == {"inv_1": "unknown"}
+
+
+async def test_what_a_worker_was_asking_for_when_it_died_is_asked_for_by_the_next_at_once(house: House) -> None:
+    """A probe sets the next one a minute ahead before it asks: a death in between must not cost that minute."""
+    await owe_all(house, owed())
+    house.sap.script.append("commit_then_hang")
+    await house.deliver("sap")
+    house.clock.turn(30)
+    worker, held = 98, asyncio.Event()
+    living = asyncio.create_task(hold_worker_lock(house.urls.worker, worker, held))
+    await held.wait()
+    try:
+        (asking,) = await claim_probes(house.db, "sap", 10, worker, house.clock.at)
+        assert asking.state == "unknown"
+        assert await house.deliver("sap") == 0, "somebody alive is asking"
+    finally:
+        living.cancel()
+        await asyncio.gather(living, return_exceptions=True)
+    for _ in range(100):
+        if await house.deliver("sap"):
+            break
+        await asyncio.sleep(0.02)  # the server notices that the connection is gone
+    assert await states(house) == {"inv_1": "settled"}
+    assert len(house.sap.calls) == 1
+    assert await house.value("SELECT claimed_by FROM deliveries.delivery") is None
 
 
 async def test_an_orphan_of_another_connection_is_left_to_its_own_deliverer(house: House) -> None:

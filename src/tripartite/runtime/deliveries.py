@@ -431,7 +431,7 @@ async def claim_probes(db: Database, name: str, limit: int, worker: int, now: da
         found = await execute(
             connection,
             f"""UPDATE deliveries.delivery d SET probes = probes + 1, due_at = %(now)s + interval '60 seconds',
-            updated_at = %(now)s
+            claimed_by = %(worker)s, updated_at = %(now)s
             FROM (SELECT key FROM deliveries.delivery WHERE connection = %(name)s
                 AND state IN ('unknown', 'accepted') AND due_at <= %(now)s
                 ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS due
@@ -444,7 +444,9 @@ async def claim_probes(db: Database, name: str, limit: int, worker: int, now: da
 
 
 async def adopt_orphans(db: Database, name: str) -> int:
-    """Deliveries found `sending` whose worker is gone become `unknown`: their outcome is asked for at once."""
+    """Deliveries found `sending` whose worker is gone become `unknown`: their outcome is asked for at once. So is what
+    a worker was just asking for when it went: the next probe was set far ahead, in case it takes its time.
+    """
     async with db.connection() as connection:
         found = await execute(
             connection,
@@ -454,10 +456,14 @@ async def adopt_orphans(db: Database, name: str) -> int:
                     updated_at = tripartite_now()
                 WHERE connection = %s AND state = 'sending' AND claimed_by IS NOT NULL AND NOT EXISTS
                     (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = claimed_by)
-                RETURNING key)
+                RETURNING key),
+            unasked AS (
+                UPDATE deliveries.delivery SET claimed_by = NULL, due_at = least(due_at, tripartite_now())
+                WHERE connection = %s AND state IN ('unknown', 'accepted') AND claimed_by IS NOT NULL AND NOT EXISTS
+                    (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = claimed_by))
             INSERT INTO deliveries.attempt (key, act, answer, detail)
             SELECT key, 'crash', 'unknown', 'the worker ended while sending' FROM orphan RETURNING key""",
-            (name, _LOCK_CLASS),
+            (name, _LOCK_CLASS) * 2,
         )
         adopted = len(await found.fetchall())
     if adopted:

@@ -78,7 +78,7 @@ async def measure_deliveries(connection: Connection) -> list[Measured]:
         UNION ALL SELECT connection, state, count(*)::float8 FROM deliveries.delivery
             WHERE state IN ('rejected', 'dead_letter') GROUP BY 1, 2
         UNION ALL SELECT connection, 'sending', count(*)::float8 FROM deliveries.delivery
-            WHERE claimed_by IS NOT NULL GROUP BY 1""",
+            WHERE claimed_by IS NOT NULL AND state = 'sending' GROUP BY 1""",
     )
     due = await execute(
         connection,
