@@ -86,6 +86,21 @@ async def test_a_page_mark_that_the_warehouse_forgot_starts_the_round_again(worl
     assert {key for key, _ in rest} == keys(1, 11)
 
 
+async def test_a_round_that_starts_again_starts_at_its_own_bound_and_not_at_the_beginning(world: World) -> None:
+    _, cursor = await pull_all(world)
+    world.later(days=1)
+    world.receipts(2, 12)
+    _, cursor = await pull_all(world, cursor)
+    world.later(days=1)
+    world.receipts(12, 20)
+    first = await world.client.pull("receipt", cursor, 12)
+    assert first.more
+    world.fault("pull_receipt", "cursor_expired")
+    rest, cursor = await pull_all(world, first.cursor, 50)
+    assert {key for key, _ in rest} == keys(2, 20)
+    assert (await pull_all(world, cursor))[0] == [(f"R-{n}", "1") for n in sorted(range(12, 20), key=str)]
+
+
 async def test_what_is_no_fact_yet_is_passed_over_and_comes_when_it_is(world: World) -> None:
     world.receipts(2, 3, status="IN_PROGRESS")
     found, cursor = await pull_all(world)
