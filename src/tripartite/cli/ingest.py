@@ -153,7 +153,7 @@ async def _run(
                 puts.extend(await _put(running, part))
                 progress.update(task, advance=len({path for path, _ in part}))
             progress.update(task, description="deciding")
-            await _at_rest(running)
+            await at_rest(running)
             return await _entries(running.process.db, puts)
 
 
@@ -230,7 +230,7 @@ async def _put(running: Running, part: Sequence[tuple[str, Document | Entry]]) -
 # Waiting
 
 
-async def _at_rest(running: Running) -> None:
+async def at_rest(running: Running) -> None:
     """Return when everything that was published so far, and what followed from it, has been read by every consumer.
 
     Others may be at work in the same database: only what was there when a round began is waited for.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 from typing import Annotated
 
@@ -20,6 +21,7 @@ from tripartite.cli import audit as audit_command
 from tripartite.cli import estate as estate_command
 from tripartite.cli.running import COMPONENTS, NotReady, Running, load, say
 from tripartite.connectors import registry
+from tripartite.core.day_zero import Kind
 from tripartite.runtime.db import NotBound
 from tripartite.runtime.postgres import PostgresUnavailable
 from tripartite.runtime.process import open_database
@@ -159,6 +161,30 @@ def ingest(
         say("Name files or folders to take in.")
         return 2
     return run(_settings(), list(paths), connection, json=json)
+
+
+@app.command(name="load")
+def load_files(
+    *,
+    suppliers: Annotated[Path | None, Parameter(help="one row a supplier")] = None,
+    orders: Annotated[Path | None, Parameter(help="open orders, one row a line, with received and billed")] = None,
+    history: Annotated[Path | None, Parameter(help="invoices that were booked before, one row each")] = None,
+    source: Annotated[str, Parameter(help="the connection whose supplier numbers the files have")] = "",
+    as_of: Annotated[date | None, Parameter(help="the day up to which received and billed are counted")] = None,
+    json: Json = False,
+) -> int:
+    """Day zero: take over suppliers, open orders and what was billed before, from CSV or JSON lines.
+
+    The columns stand in docs/day-zero.md. The same file again changes nothing.
+    """
+    from tripartite.cli.load import run_load
+
+    named: list[tuple[Kind, Path | None]] = [("supplier", suppliers), ("order", orders), ("history", history)]
+    files = [(kind, path) for kind, path in named if path is not None]
+    if not files:
+        say("Name a file: --suppliers, --orders or --history.")
+        return 2
+    return run_load(_settings(), files, source, as_of, json=json)
 
 
 @app.command

@@ -12,13 +12,14 @@ from datetime import date
 
 import msgspec
 
-from tripartite.components.invoices import store
+from tripartite.components.invoices import opening, store
 from tripartite.components.invoices.store import Key, Row
 from tripartite.core import codec
 from tripartite.core.estate import Estate
 from tripartite.core.findings import Finding
 from tripartite.core.matching.billed import Arrived
 from tripartite.core.matching.evidence import Book, CompanyFacts, SupplierFacts, book_from_objects
+from tripartite.core.matching.numbering import number_key
 from tripartite.core.objects import Invoice, Order, Supplier, TaxCode
 from tripartite.runtime.db import Connection
 
@@ -54,6 +55,7 @@ class Neighbourhood(msgspec.Struct):
             f"{other.sequence}/{other.invoice_id}/{other.was_post}/{other.state in ('refused', 'replaced')}".encode()
             for other in self._beside(row, numbers)
         ]
+        parts += self._before_day_zero(row, numbers)
         if findings:
             parts.append(codec.encode(findings))
         if by_people:
@@ -62,6 +64,20 @@ class Neighbourhood(msgspec.Struct):
             hashed.update(len(part).to_bytes(4, "big"))
             hashed.update(part)
         return hashed.hexdigest()
+
+    def _before_day_zero(self, row: Row, numbers: Sequence[str]) -> list[bytes]:
+        """What the old system says of an invoice's order lines, and the bills of before that it may repeat."""
+        book = self.book
+        lines = [line for number in numbers if number in book.orders for line in book.orders[number].lines]
+        found = [codec.encode(line.opening) for line in lines if line.opening is not None]
+        group = book.group(row.supplier_id)
+        priors = [prior for prior in book.priors if book.group(prior.supplier) == group]
+        found += sorted(
+            codec.encode(prior.doc)
+            for prior in priors
+            if prior.folded == row.number_folded or prior.gross_key == row.gross
+        )
+        return found
 
     def _beside(self, row: Row, numbers: Sequence[str]) -> list[Row]:
         """The other invoices that bear on one, by arrival: on an order of it, or perhaps the same."""
@@ -107,7 +123,16 @@ async def gather(
     own = {row.invoice_id for row in wanted}
     suppliers = await store.suppliers_and_groups(connection, {row.supplier_id for row in wanted}, raw)
     group = {each.supplier_id for each in suppliers} | {row.supplier_id for row in wanted}
-    for twin in await _twins(connection, wanted, sorted(group)):
+    openings = await opening.openings_of(connection, keys)
+    asked = _asked(wanted, sorted(group))
+    priors = await opening.billed_before(
+        connection,
+        [supplier for supplier, _ in asked],
+        [row.number_folded or number_key(row.number) for _, row in asked],
+        [row.gross for _, row in asked],
+        [row.issued_on or row.arrived_on for _, row in asked],
+    )
+    for twin in await _twins(connection, asked):
         rows.setdefault(twin.invoice_id, twin)
     rows.update({row.invoice_id: row for row in wanted})
     for row in rows.values():
@@ -134,6 +159,8 @@ async def gather(
         suppliers=[SupplierFacts.of(each) for each in suppliers],
         companies=[CompanyFacts(each.code, each.currency) for each in estate.companies],
         taxes=taxes_of(estate, country),
+        openings=openings.values(),
+        billed_before=priors,
     )
     by_number = {number: order for (_, number), order in orders.items()}
     return Neighbourhood(book, orders, by_number, rows, documents, {each.supplier_id: each for each in suppliers}, raw)
@@ -152,8 +179,12 @@ def _places(rows: dict[str, Row], documents: dict[str, Invoice]) -> dict[str, in
     return {row.invoice_id: place for row, place in zip(ordered, sorted(r.sequence for r in ordered), strict=True)}
 
 
-async def _twins(connection: Connection, wanted: Sequence[Row], group: Sequence[str]) -> list[Row]:
-    asked = [(supplier, row) for row in wanted for supplier in _group_of(row, group, len(wanted))]
+def _asked(wanted: Sequence[Row], group: Sequence[str]) -> list[tuple[str, Row]]:
+    """Under which suppliers to look for what each invoice may repeat."""
+    return [(supplier, row) for row in wanted for supplier in _group_of(row, group, len(wanted))]
+
+
+async def _twins(connection: Connection, asked: Sequence[tuple[str, Row]]) -> list[Row]:
     return await store.possible_twins(
         connection,
         [supplier for supplier, _ in asked],

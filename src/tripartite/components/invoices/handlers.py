@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from tripartite.components.invoices import people, store
+from tripartite.components.invoices import opening, people, store
 from tripartite.components.invoices.deciding import (
     POST_INVOICE,
     REPORT_POSTING,
@@ -44,9 +44,11 @@ from tripartite.core.findings import Finding
 from tripartite.core.ids import correlation_of, stable_id
 from tripartite.core.invoice_life import OPEN
 from tripartite.core.matching.numbering import folded
+from tripartite.core.matching.opening import OPENING_RECEIPT, Opening, is_in_opening
 from tripartite.core.money import Amount
 from tripartite.core.objects import Invoice, Order, Receipt
 from tripartite.core.objects.notice import PostingReported
+from tripartite.core.quantity import Quantity
 from tripartite.runtime.audit import Leaf, make_leaf, write_leaves
 from tripartite.runtime.bus import Batch, Outgoing, publish
 from tripartite.runtime.component import Ports
@@ -191,7 +193,8 @@ class Invoices:
         """Keep what may be released in step with the facts, and decide again who names these orders."""
         orders = await store.lock_orders(connection, touched)
         receipts = await store.receipts_of(connection, touched)
-        await store.set_releasable(connection, releasable(orders, receipts))
+        openings = await opening.openings_of(connection, touched)
+        await store.set_releasable(connection, releasable(orders, receipts, openings))
         causes: dict[str, Cause] = {}
         for invoice_id, key in (await store.open_invoices_of_orders(connection, touched, AGAIN)).items():
             message = touched[key]
@@ -389,11 +392,14 @@ def _new_row(
     )
 
 
-def releasable(orders: Mapping[Key, Order], receipts: Sequence[Receipt]) -> list[tuple[Any, ...]]:
+def releasable(
+    orders: Mapping[Key, Order], receipts: Sequence[Receipt], openings: Mapping[opening.Line, Opening]
+) -> list[tuple[Any, ...]]:
     """What may be released of each order line and receipt line, in the order line's unit (I6, I7).
 
     Three-way and ERS lines by what was received net, four-way and service lines by what was accepted, consignment by
     what was withdrawn, two-way by what was ordered with its over-delivery; limits and receipts in other units: None.
+    What came before day zero counts, what was billed before is gone.
     """
     came: dict[tuple[str, str, int], Fraction | None] = {}
     rows: list[tuple[Any, ...]] = []
@@ -405,6 +411,8 @@ def releasable(orders: Mapping[Key, Order], receipts: Sequence[Receipt]) -> list
             if ordered is None:
                 continue
             place = (receipt.company_code, line.order_number, line.order_line)
+            if is_in_opening(receipt, openings.get(place)):
+                continue
             counted = line.accepted if ordered.match in ("four_way", "service") else line.quantity
             quantity = None if line.unit not in ("", ordered.unit) else sign * Fraction(counted or 0)
             before = came.get(place, Fraction(0))
@@ -421,6 +429,12 @@ def releasable(orders: Mapping[Key, Order], receipts: Sequence[Receipt]) -> list
                 most = None if over == "unlimited" else Fraction(ordered.quantity) * (1 + Fraction(over) / 100)
             else:
                 most = came.get(place, Fraction(0))
+            if (begun := openings.get(place)) is not None and most is not None:
+                had = begun.accepted if ordered.match in ("four_way", "service") else begun.received
+                had = Quantity(0) if ordered.match == "two_way" else had
+                most += Fraction(had or 0) - Fraction(begun.billed)
+                left = max(Fraction(0), Fraction(had or 0) - Fraction(begun.billed))
+                rows.append((*place, OPENING_RECEIPT, 0, _decimal(left)))
             rows.append((*place, "", 0, None if most is None else _decimal(most)))
     return list({row[:5]: row for row in rows}.values())
 

@@ -95,3 +95,15 @@ async def answered(connection: Connection, company_code: str, number: str, found
         "UPDATE orders.sought SET answered_at = %s, found = %s WHERE company_code = %s AND number = %s",
         (at, found, company_code, number),
     )
+
+
+async def versions(connection: Connection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """The version that is kept of each of these orders: (company, number) -> version."""
+    wanted = sorted(set(keys))
+    found = await execute(
+        connection,
+        """SELECT company_code, number, version FROM orders.purchase_order
+        JOIN unnest(%s::text[], %s::text[]) AS n (company_code, number) USING (company_code, number)""",
+        ([key[0] for key in wanted], [key[1] for key in wanted]),
+    )
+    return {(row[0], row[1]): row[2] for row in await found.fetchall()}

@@ -70,3 +70,13 @@ async def twins(connection: Connection, supplier: Supplier) -> list[str]:
         (supplier.tax_id, supplier.supplier_id),
     )
     return [row[0] for row in await found.fetchall()]
+
+
+async def versions(connection: Connection, supplier_ids: Sequence[str]) -> dict[str, int]:
+    """The version that is kept of each of these suppliers."""
+    found = await execute(
+        connection,
+        "SELECT supplier_id, version FROM suppliers.supplier WHERE supplier_id = ANY(%s)",
+        (sorted(set(supplier_ids)),),
+    )
+    return {row[0]: row[1] for row in await found.fetchall()}

@@ -91,7 +91,8 @@ class ChargeLedger:
             if carrier:
                 quantity = numbers.accepted if ordered.mode == "service" else numbers.received
             else:
-                quantity = state.billed if state is not None else ZERO
+                # What was billed before day zero brought its charges with it then.
+                quantity = state.billed - state.before if state is not None else ZERO
             price = ONE if ordered.mode == "limit" else numbers.unit_price
             done += quantity * price
             total += numbers.value

@@ -11,9 +11,12 @@ from datetime import date
 from tripartite.core.matching.billed import Bill
 from tripartite.core.matching.evidence import Book
 from tripartite.core.matching.numbering import neighbours_swapped
+from tripartite.core.matching.opening import Prior
 from tripartite.core.matching.policy import Limits
 
 ReceiptKey = tuple[str, int, str]
+Known = Bill | Prior
+"""What an invoice may repeat: an earlier invoice, or a bill of before day zero."""
 
 
 class Register:
@@ -23,20 +26,25 @@ class Register:
 
     def __init__(self, book: Book) -> None:
         self.book = book
-        self.by_number: dict[tuple[str, str], list[Bill]] = {}
-        self.by_amount: dict[tuple[str, object, date], list[Bill]] = {}
+        self.by_number: dict[tuple[str, str], list[Known]] = {}
+        self.by_amount: dict[tuple[str, object, date], list[Known]] = {}
         self.by_receipt: dict[ReceiptKey, list[Bill]] = {}
+        for prior in book.priors:
+            self._know(prior)
 
     def add(self, bill: Bill) -> None:
         """Take in an invoice that passed the gates."""
-        group = self.book.groups.get(bill.supplier, bill.supplier)
-        self.by_number.setdefault((group, bill.folded), []).append(bill)
-        self.by_amount.setdefault((group, bill.gross_key, bill.day), []).append(bill)
+        self._know(bill)
         if bill.receipts_named:
             for key in receipt_keys(bill, self.book):
                 self.by_receipt.setdefault(key, []).append(bill)
 
-    def find(self, bill: Bill, limits: Limits) -> tuple[str, Bill] | None:
+    def _know(self, one: Known) -> None:
+        group = self.book.groups.get(one.supplier, one.supplier)
+        self.by_number.setdefault((group, one.folded), []).append(one)
+        self.by_amount.setdefault((group, one.gross_key, one.day), []).append(one)
+
+    def find(self, bill: Bill, limits: Limits) -> tuple[str, Known] | None:
         """The reason code and the earlier invoice, exact before cross-entity before probable; None where it is new."""
         group = self.book.groups.get(bill.supplier, bill.supplier)
         same_number = self.by_number.get((group, bill.folded))
@@ -80,7 +88,7 @@ class Register:
         return None
 
 
-def _exact(bill: Bill, other: Bill, limits: Limits) -> bool:
+def _exact(bill: Bill, other: Known, limits: Limits) -> bool:
     return (
         other.supplier == bill.supplier
         and other.number_key == bill.number_key
@@ -89,7 +97,7 @@ def _exact(bill: Bill, other: Bill, limits: Limits) -> bool:
     )
 
 
-def _comparable(bill: Bill, other: Bill, limits: Limits) -> bool:
+def _comparable(bill: Bill, other: Known, limits: Limits) -> bool:
     """Same company and currency, near enough in time; and where each year has its own numbers, one number in two
     years is two debts."""
     if other.company != bill.company or other.currency != bill.currency:

@@ -16,6 +16,7 @@ import msgspec
 
 from tripartite.core.matching.billed import Arrived, Bill
 from tripartite.core.matching.exact import ZERO, exact
+from tripartite.core.matching.opening import BilledBefore, Opening, Prior, is_in_opening
 from tripartite.core.matching.ordered import OrderBook, Ordered
 from tripartite.core.objects import ExchangeRate, Order, Receipt, Supplier, TaxCode
 from tripartite.core.quantity import Conversion, ratio
@@ -79,7 +80,9 @@ class Book:
         "exchange",
         "groups",
         "line_count",
+        "opened",
         "orders",
+        "priors",
         "receipts_of",
         "suppliers",
         "taxes",
@@ -97,6 +100,8 @@ class Book:
         conversions: Iterable[Conversion] = (),
         exchange: Iterable[ExchangeRate] = (),
         contracts: Iterable[ContractFacts] = (),
+        openings: Iterable[Opening] = (),
+        billed_before: Iterable[BilledBefore] = (),
     ) -> None:
         self.suppliers = {one.supplier_id: one for one in suppliers} if suppliers is not None else None
         self.companies = {one.company_code: one for one in companies}
@@ -115,6 +120,13 @@ class Book:
         for order in orders:
             self.orders[order.number] = book = OrderBook(order, self.line_count)
             self.line_count += len(book.lines)
+        self.opened = False
+        for opening in openings:
+            begun = self.line(opening.order_number, opening.order_line)
+            if begun is not None:
+                begun.opening = opening
+                self.opened = True
+        self.priors = [Prior(one) for one in billed_before]
         self.receipts_of: dict[str, list[Receipt]] = {}
         for receipt in receipts:
             self._add_receipt(receipt)
@@ -131,7 +143,7 @@ class Book:
                 known.append(receipt)
             order = self.orders.get(line.order_number)
             ordered = order.by_line.get(line.order_line) if order is not None else None
-            if ordered is not None:
+            if ordered is not None and not is_in_opening(receipt, ordered.opening):
                 ordered.raw_receipts.append((receipt, line))
 
     def neighbours(self, bill: Bill, orders: Iterable[str]) -> list[Bill]:
@@ -143,6 +155,17 @@ class Book:
                     self._beside.setdefault(key, []).append(other)
         found = {other.id: other for key in self._keys(bill, orders) for other in self._beside.get(key, ())}
         return [other for other in found.values() if other is not bill]
+
+    def priors_beside(self, bill: Bill) -> list[BilledBefore]:
+        """The bills of before day zero with the same folded number or the same gross in the supplier's group."""
+        group = self.group(bill.supplier)
+        found = [
+            prior.doc
+            for prior in self.priors
+            if self.group(prior.supplier) == group
+            and (prior.folded == bill.folded or prior.gross_key == bill.gross_key)
+        ]
+        return sorted(found, key=lambda doc: (doc.supplier_id, doc.kind, doc.number, doc.issued_on, doc.company_code))
 
     def _keys(self, bill: Bill, orders: Iterable[str]) -> list[tuple[str, object]]:
         named = {*orders, *(line.order_number for line in bill.doc.lines if line.order_number)}
@@ -205,6 +228,8 @@ def book_from_objects(
     conversions: Iterable[Conversion] = (),
     exchange: Iterable[ExchangeRate] = (),
     contracts: Iterable[ContractFacts] = (),
+    openings: Iterable[Opening] = (),
+    billed_before: Iterable[BilledBefore] = (),
 ) -> Book:
     """A book from what the store gathered: of each order and receipt the highest version, of each invoice one.
 
@@ -232,6 +257,8 @@ def book_from_objects(
         conversions=conversions,
         exchange=exchange,
         contracts=contracts,
+        openings=openings,
+        billed_before=billed_before,
     )
 
 

@@ -20,7 +20,14 @@ from tripartite.core.matching.document import sampled
 from tripartite.core.matching.duplicates import Register
 from tripartite.core.matching.evidence import Book
 from tripartite.core.matching.exact import ZERO, minor_part
-from tripartite.core.matching.ordered import AMOUNT_SCALE, PRICE_SCALE, QUANTITY_SCALE, VALUE_PER_AMOUNT, OrderBook
+from tripartite.core.matching.ordered import (
+    AMOUNT_SCALE,
+    PRICE_SCALE,
+    QUANTITY_SCALE,
+    VALUE_PER_AMOUNT,
+    OrderBook,
+    scaled,
+)
 from tripartite.core.matching.policy import Limits
 from tripartite.core.matching.result import Allocation, MatchResult, Pair
 from tripartite.core.matching.trace import inputs_digest
@@ -105,7 +112,7 @@ class FastTrace(msgspec.Struct, frozen=True, eq=False):
             return None
         ordered = self.order.by_line[doc.order_line]
         receipts = ordered.raw_receipts
-        if len(receipts) != 1 or doc.unit not in ("", ordered.unit) or doc.quantity <= 0:
+        if ordered.opening is not None or len(receipts) != 1 or doc.unit not in ("", ordered.unit) or doc.quantity <= 0:
             return None
         receipt, only = receipts[0]
         if receipt.kind != "receipt" or only.unit not in ("", ordered.unit) or only.quantity < doc.quantity:
@@ -143,6 +150,8 @@ class FastPath:
         self.as_of = as_of
         self.register = register
         self.billed = [0] * book.line_count
+        for order in book.orders.values() if book.opened else ():
+            self._begin(order)
         self._done: dict[str, list[Bill]] = {}
         self._taken: set[str] = set()
         self._tax_rates: dict[str, _IntRatio] = {}
@@ -155,14 +164,19 @@ class FastPath:
         self._ratio: _IntRatio | None = None
         self._review: int | None = None
 
+    def _begin(self, order: OrderBook) -> None:
+        """Set the lines of an order to what was billed of them before day zero."""
+        for ordered in order.lines:
+            before = scaled(ordered.opening.billed, QUANTITY_SCALE) if ordered.opening is not None else 0
+            self.billed[ordered.index] = before or 0  # finer than the scale: not a line of the fast path
+
     def give_up(self, order: str) -> list[Bill]:
         """Hand an order over to the full evaluation: the invoices decided here so far, in order of arrival."""
         self._taken.add(order)
         bills = self._done.pop(order, [])
         known = self.book.orders.get(order)
         if known is not None and bills:
-            for ordered in known.lines:
-                self.billed[ordered.index] = 0
+            self._begin(known)
         return bills
 
     def _prepare(self, limits: Limits) -> None:

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from tripartite.core.matching.exact import ONE, ZERO, exact
+from tripartite.core.matching.opening import OPENING_RECEIPT, Opening
 from tripartite.core.objects import Order, OrderLine, Receipt, ReceiptLine
 
 if TYPE_CHECKING:
@@ -58,6 +59,13 @@ class ReceiptEntry:
     def net(self) -> Fraction:
         """What is left of it after returns."""
         return max(ZERO, self.quantity - self.returned)
+
+
+def _opening_entry(opening: Opening, nominal: Fraction) -> ReceiptEntry:
+    """What came before day zero, as one receipt of that day: it is the first that bills are put on."""
+    came = exact(opening.received)
+    accepted = exact(opening.accepted) if opening.accepted is not None else None
+    return ReceiptEntry(OPENING_RECEIPT, 0, opening.as_of, came, accepted, came * nominal)
 
 
 RawReceipt = tuple[Receipt, ReceiptLine]
@@ -130,6 +138,8 @@ class LineNumbers:
         from the latest that was there. Order of arrival plays no part (S17)."""
         wanted = _EVIDENCE_KIND.get(line.mode, "receipt")
         backs = []
+        if line.opening is not None:
+            self.entries.append(_opening_entry(line.opening, self.nominal))
         for receipt, raw in sorted(
             line.raw_receipts, key=lambda one: (receipt_day(one[0]), one[0].number, one[1].line)
         ):
@@ -217,6 +227,7 @@ class Ordered:
         "index",
         "line",
         "mode",
+        "opening",
         "order",
         "raw_receipts",
         "unit",
@@ -234,6 +245,7 @@ class Ordered:
         self.closed = order.closed or doc.status in ("closed", "cancelled")
         self.ids = frozenset(name for name in (doc.item, doc.supplier_item, doc.gtin) if name)
         self.raw_receipts: list[RawReceipt] = []
+        self.opening: Opening | None = None
         self.fast: tuple[int, int, int, str, tuple[str, ...]] | None = None
         self._numbers: LineNumbers | None = None
 
@@ -242,6 +254,11 @@ class Ordered:
         if self._numbers is None:
             self._numbers = LineNumbers(self, book)
         return self._numbers
+
+    @property
+    def billed_before(self) -> Fraction:
+        """What was billed of it before day zero: in order units, on a limit line the net amount."""
+        return self.opening.billed_so_far(self.mode) if self.opening is not None else ZERO
 
     def prepare_fast(self) -> None:
         """Work out the integers of the fast path, where this line is plain enough for it."""
@@ -258,6 +275,7 @@ class Ordered:
             or doc.price is None
             or doc.price < 0
             or doc.quantity is None
+            or (self.opening is not None and scaled(self.opening.billed, QUANTITY_SCALE) is None)
         ):
             return
         price = scaled(doc.price, PRICE_SCALE)
@@ -271,7 +289,10 @@ class Ordered:
             # Rounding the ceiling down keeps the fast path on the safe side: what lies between goes the exact way.
             bound = int(ordered * (ONE + exact(Decimal(doc.over_percent)) / 100))
         if self.mode == "three_way":
-            received = 0
+            came_before = scaled(self.opening.received, QUANTITY_SCALE) if self.opening is not None else 0
+            if came_before is None:
+                return
+            received = came_before
             for receipt, raw in self.raw_receipts:
                 quantity = scaled(raw.quantity, QUANTITY_SCALE)
                 if (

@@ -195,7 +195,7 @@ def _open(
     else:
         bound = numbers.received
     state = states.get(ordered.index)
-    billed = (state.registered() if state is not None else ZERO) + claimed.get(ordered.index, ZERO)
+    billed = (state.registered() if state is not None else ordered.billed_before) + claimed.get(ordered.index, ZERO)
     return max(ZERO, bound - billed) * factor
 
 

@@ -224,7 +224,7 @@ def check_subsequent_debit(work: Work, piece: Piece, state: LineState) -> None:
     `state` does not yet hold the debit. The whole difference is the variance.
     """
     line = piece.billed.line
-    if state.billed <= 0:
+    if state.billed - state.before <= 0:
         work.say(
             "reference.credit_orphan",
             line,

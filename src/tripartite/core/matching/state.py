@@ -137,6 +137,7 @@ class LineState:
     """What stands on one order line. The first pass fills `pieces` and `takings`; the second advances the rest."""
 
     __slots__ = (
+        "before",
         "billed",
         "book",
         "credited_value",
@@ -155,13 +156,26 @@ class LineState:
         self.book = book
         self.pieces: list[Piece] = []
         self.takings: list[Taking] = []
-        self.billed = ZERO
+        self.before = self.billed = ordered.billed_before
         self.value = ZERO
         self.expected = ZERO
         self.weight = ZERO
         self.credited_value = ZERO
         self.final = False
         self.filled: dict[tuple[str, int], Fraction] = {}
+        if ordered.opening is not None and ordered.mode != "limit":
+            self.filled = self.filled_before()
+
+    def filled_before(self) -> dict[tuple[str, int], Fraction]:
+        """How far receipts were used up before day zero: what came by then first, then first in, first out."""
+        filled: dict[tuple[str, int], Fraction] = {}
+        left = self.before
+        for entry in self.numbers.entries if left > 0 and self.ordered.mode != "limit" else ():
+            step = min(left, entry.net)
+            if step > 0:
+                filled[entry.number, entry.line] = step
+                left -= step
+        return filled
 
     @property
     def numbers(self) -> LineNumbers:
@@ -169,8 +183,8 @@ class LineState:
         return self.ordered.numbers(self.book)
 
     def registered(self) -> Fraction:
-        """Billed so far in the first pass: all pieces known, less credits."""
-        return sum((piece.open for piece in self.pieces), ZERO)
+        """Billed so far in the first pass: what was billed before day zero and all pieces known, less credits."""
+        return sum((piece.open for piece in self.pieces), self.before)
 
     def add(self, piece: Piece) -> None:
         """Put a piece on the line; credits that are still owed take from it at once."""

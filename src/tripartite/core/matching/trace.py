@@ -59,9 +59,9 @@ class FullTrace(msgspec.Struct, frozen=True, eq=False):
 
 def _filled(piece: Piece) -> list[tuple[ReceiptEntry, Fraction]]:
     """The receipts a piece stands on: all pieces of the order line up to it are put on receipts in order."""
-    filled: dict[tuple[str, int], Fraction] = {}
     if piece.negative or piece.ordered.mode == "limit":
         return []
+    filled = piece.state.filled_before()
     for other in piece.state.pieces:
         if other.negative:
             continue
@@ -136,4 +136,10 @@ def inputs_digest(book: Book, bill: Bill, limits: Limits, as_of: date) -> str:
         ),
         [book.contracts[order.contract] for order in orders if order.contract in book.contracts],
     ]
+    # Only where there is any, so that a decision without opening balances keeps its digest.
+    openings = [line.opening for name in names if name in book.orders for line in book.orders[name].lines]
+    if any(openings):
+        looked_at.append([opening for opening in openings if opening is not None])
+    if priors := book.priors_beside(bill):
+        looked_at.append(priors)
     return digest(encode(looked_at))

@@ -1,0 +1,202 @@
+"""Day zero in the core: what came and was billed before counts, once; a bill of before is known again in disguise."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from tripartite.core.matching.billed import Arrived
+from tripartite.core.matching.engine import evaluate
+from tripartite.core.matching.evidence import Book
+from tripartite.core.matching.opening import OPENING_RECEIPT, BilledBefore, Opening
+from tripartite.core.matching.policy import policy_from_table
+from tripartite.core.matching.result import MatchResult
+from tripartite.core.money import Amount, Price
+from tripartite.core.objects import Invoice, InvoiceLine, Order, OrderLine, Receipt, ReceiptLine
+from tripartite.core.quantity import Quantity
+
+DAY_ZERO = date(2026, 10, 31)
+TODAY = date(2026, 11, 20)
+
+
+def order(quantity: str = "100", **line: Any) -> Order:
+    said: dict[str, Any] = {"quantity": Quantity(quantity), "price": Price("4.00"), **line}
+    return Order(
+        number="P1", currency="EUR", supplier_id="S1", issued_on=date(2026, 9, 1), lines=(OrderLine(10, **said),)
+    )
+
+
+def receipt(number: str, quantity: str, day: date | None = date(2026, 11, 3), **more: Any) -> Receipt:
+    said = ReceiptLine("P1", 10, Quantity(quantity), **{key: more.pop(key) for key in ("takes_from",) if key in more})
+    return Receipt(number, posted_on=day, lines=(said,), **more)
+
+
+def bill(number: str, quantity: str, sequence: int = 1, day: date = TODAY, **more: Any) -> Arrived:
+    amount = Amount(Decimal(quantity) * 4)
+    line = InvoiceLine(
+        1, order_number="P1", order_line=10, quantity=Quantity(quantity), price=Price("4.00"), amount=amount
+    )
+    said: dict[str, Any] = {
+        "number": number,
+        "kind": "invoice",
+        "currency": "EUR",
+        "issued_on": day,
+        "company_code": "DE01",
+        "supplier_id": "S1",
+        "order_numbers": ("P1",),
+        "net": amount,
+        "tax": Amount(0),
+        "gross": amount,
+        "lines": (line,),
+        **more,
+    }
+    return Arrived(number, Invoice(**said), day, sequence)
+
+
+def opening(received: str, billed: str, **more: Any) -> Opening:
+    return Opening("P1", 10, DAY_ZERO, Quantity(received), Quantity(billed), **more)
+
+
+def decided(*bills: Arrived, fast: bool, **book: Any) -> list[MatchResult]:
+    policy = policy_from_table({})
+    parts = {"orders": [order()], **book}
+    return evaluate(Book(invoices=bills, **parts), policy_of=lambda _: policy, as_of=TODAY, fast=fast)
+
+
+def codes(result: MatchResult) -> list[str]:
+    return [finding.code for finding in result.findings]
+
+
+BOTH = pytest.mark.parametrize("fast", [True, False])
+
+
+@BOTH
+def test_the_rest_of_an_old_order_passes_against_what_came_before(fast: bool) -> None:
+    [result] = decided(bill("A", "40"), openings=[opening("100", "60")], fast=fast)
+    assert result.verdict == "post"
+    assert [(one.receipt_number, one.quantity) for one in result.allocations] == [(OPENING_RECEIPT, 40)]
+
+
+@BOTH
+def test_what_was_billed_before_is_not_paid_again(fast: bool) -> None:
+    [result] = decided(bill("A", "41"), openings=[opening("100", "60")], fast=fast)
+    assert result.verdict != "post"
+    assert codes(result) == ["match.quantity_over_received"]
+    assert result.findings[0].variance == 4
+    [without] = decided(bill("A", "41"), receipts=[receipt("GR-1", "100")], fast=fast)
+    assert without.verdict == "post"
+
+
+@BOTH
+def test_what_comes_later_adds_to_what_came_before(fast: bool) -> None:
+    later = [receipt("GR-2", "30")]
+    one, other = decided(bill("A", "50"), bill("B", "10", 2), openings=[opening("70", "30")], receipts=later, fast=fast)
+    assert (one.verdict, other.verdict) == ("post", "post")
+    assert [(each.receipt_number, each.quantity) for each in one.allocations] == [(OPENING_RECEIPT, 40), ("GR-2", 10)]
+    assert [(each.receipt_number, each.quantity) for each in other.allocations] == [("GR-2", 10)]
+    [last] = decided(bill("A", "71"), openings=[opening("70", "30")], receipts=later, fast=fast)
+    assert last.verdict != "post"
+
+
+@BOTH
+@pytest.mark.parametrize("day", [DAY_ZERO, date(2026, 9, 9), None])
+def test_a_receipt_of_before_that_a_feed_brings_as_well_does_not_count_twice(fast: bool, day: date | None) -> None:
+    [result] = decided(
+        bill("A", "41"), openings=[opening("100", "60")], receipts=[receipt("GR-OLD", "100", day)], fast=fast
+    )
+    assert codes(result) == ["match.quantity_over_received"]
+
+
+@BOTH
+def test_what_was_billed_ahead_of_its_goods_uses_up_the_goods_that_come(fast: bool) -> None:
+    book = {"openings": [opening("10", "30")], "receipts": [receipt("GR-2", "50")]}
+    [good] = decided(bill("A", "30"), fast=fast, **book)
+    assert [(each.receipt_number, each.quantity) for each in good.allocations] == [("GR-2", 30)]
+    [more] = decided(bill("A", "31"), fast=fast, **book)
+    assert codes(more) == ["match.quantity_over_received"]
+
+
+@BOTH
+def test_goods_of_before_that_go_back_later_are_not_payable(fast: bool) -> None:
+    back = receipt("RT-1", "50", kind="return")
+    [result] = decided(bill("A", "40"), openings=[opening("100", "60")], receipts=[back], fast=fast)
+    assert codes(result) == ["match.quantity_returned"]
+
+
+@BOTH
+def test_a_two_way_line_is_bounded_by_what_is_left_of_the_order(fast: bool) -> None:
+    book = {"orders": [order(match="two_way")], "openings": [opening("0", "60")]}
+    assert decided(bill("A", "40"), fast=fast, **book)[0].verdict == "post"
+    assert codes(decided(bill("A", "41"), fast=fast, **book)[0]) == ["match.quantity_over_ordered"]
+
+
+def test_a_four_way_line_counts_what_was_accepted_before_and_nothing_said_accepts_nothing() -> None:
+    orders = [order(match="four_way")]
+    said = opening("100", "60", accepted=Quantity("90"))
+    assert decided(bill("A", "30"), orders=orders, openings=[said], fast=True)[0].verdict == "post"
+    assert codes(decided(bill("A", "31"), orders=orders, openings=[said], fast=True)[0]) == [
+        "match.quantity_over_accepted"
+    ]
+    assert decided(bill("A", "1"), orders=orders, openings=[opening("100", "60")], fast=True)[0].verdict != "post"
+
+
+def test_a_line_ordered_by_value_has_left_what_was_not_billed_before() -> None:
+    orders = [order(match="limit", limit=Amount("1000"))]
+    said = opening("0", "0", billed_net=Amount("900"))
+    assert decided(bill("A", "25"), orders=orders, openings=[said], fast=True)[0].verdict == "post"
+    assert codes(decided(bill("A", "26"), orders=orders, openings=[said], fast=True)[0]) == [
+        "match.amount_over_order_limit"
+    ]
+
+
+def test_opening_balances_that_nobody_stated_change_no_digest() -> None:
+    [one] = decided(bill("A", "10"), receipts=[receipt("GR-1", "10")], fast=True)
+    [other] = decided(bill("A", "10"), receipts=[receipt("GR-1", "10")], openings=[], billed_before=[], fast=True)
+    assert one.inputs_digest == other.inputs_digest
+    [third] = decided(bill("A", "10"), receipts=[receipt("GR-1", "10")], openings=[opening("1", "1")], fast=True)
+    assert third.inputs_digest != one.inputs_digest
+
+
+def before(
+    number: str = "INV-2025/0100", gross: str = "40", day: date = date(2025, 12, 1), **more: Any
+) -> BilledBefore:
+    said: dict[str, Any] = {
+        "company_code": "DE01",
+        "supplier_id": "S1",
+        "currency": "EUR",
+        "net": Amount(gross),
+        **more,
+    }
+    return BilledBefore(number=number, issued_on=day, gross=Amount(gross), **said)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("number", "day", "prior", "code"),
+    [
+        ("INV-2025/0100", date(2025, 12, 1), before(), "duplicate.exact"),
+        ("inv-2025/0100 ", date(2025, 12, 20), before(), "duplicate.exact"),
+        ("INV 1OO", date(2025, 12, 1), before(), "duplicate.probable"),
+        ("inv-100a", date(2025, 12, 5), before(), "duplicate.probable"),
+        ("INV-120", date(2025, 12, 1), before("INV-102"), "duplicate.probable"),
+        ("INV-2025/0100", date(2025, 12, 1), before(company_code="PL02"), "duplicate.cross_entity"),
+    ],
+)
+def test_a_bill_of_before_is_known_again(number: str, day: date, prior: BilledBefore, code: str, fast: bool) -> None:
+    book = {"receipts": [receipt("GR-1", "100")], "billed_before": [prior]}
+    [result] = decided(bill(number, "10", day=day), fast=fast, **book)
+    assert codes(result) == [code]
+    assert result.verdict == ("reject" if code == "duplicate.exact" else "hold")
+
+
+@BOTH
+def test_another_supplier_another_currency_and_a_credit_are_no_repeat(fast: bool) -> None:
+    goods = [receipt("GR-1", "100")]
+    for prior in (before(supplier_id="S2"), before(number="INV-777"), before(kind="credit_memo")):
+        [result] = decided(
+            bill("INV-2025/0100", "10", day=date(2025, 12, 1)), receipts=goods, billed_before=[prior], fast=fast
+        )
+        assert result.verdict == "post"
