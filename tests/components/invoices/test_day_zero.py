@@ -176,6 +176,45 @@ async def test_balances_for_an_order_that_the_feed_brought_first_are_taken(house
     assert await house.state("RE-1") == "to_post"
 
 
+async def test_a_repeat_of_an_old_bill_takes_no_goods_from_the_invoice_beside_it(house: House, files: Files) -> None:
+    await files.everything()
+    await house.bring_invoice(invoice("RE 1OO", "10", issued_on=date(2025, 12, 1)))
+    assert await house.codes("RE 1OO") == ["duplicate.probable"]
+    await house.bring_invoice(invoice("RE-NEW", "40"))
+    assert await house.state("RE-NEW") == "to_post"
+
+
+async def test_history_that_shows_one_invoice_to_be_a_repeat_lets_the_one_beside_it_go(
+    house: House, files: Files
+) -> None:
+    await files.load("supplier", SUPPLIERS)
+    await files.load("order", ORDERS)
+    await house.bring_invoice(invoice("RE 1OO", "10", price="9.99", issued_on=date(2025, 12, 1)))
+    await house.bring_invoice(invoice("RE-NEW", "40"))
+    assert await house.state("RE-NEW") in ("held", "parked")
+    await files.load("history", HISTORY.replace("40.00;47.60", "99.90;118.88"))
+    assert await house.codes("RE 1OO") == ["duplicate.probable"]
+    assert await house.state("RE-NEW") == "to_post"
+
+
+async def test_a_credit_of_an_old_bill_stands_against_what_was_billed_before(house: House, files: Files) -> None:
+    await files.everything()
+    said = {"kind": "credit_memo", "original": "RE-2025/0100"}
+    await house.bring_invoice(invoice("CR-1", "5", **said))
+    assert await house.state("CR-1") == "to_post"
+    await house.bring_invoice(invoice("CR-2", "56", **said))
+    assert await house.codes("CR-2") == ["match.credit_over_billed"]
+
+
+async def test_a_credit_whose_original_is_loaded_later_finds_it(house: House, files: Files) -> None:
+    await files.load("supplier", SUPPLIERS)
+    await files.load("order", ORDERS)
+    await house.bring_invoice(invoice("CR-1", "5", kind="credit_memo", original="RE-2025/0100"))
+    assert await house.codes("CR-1") == ["reference.credit_orphan"]
+    await files.load("history", HISTORY)
+    assert await house.state("CR-1") == "to_post"
+
+
 async def everything_kept(house: House) -> list[Any]:
     tables = await house.rows(
         """SELECT schemaname || '.' || relname FROM pg_stat_user_tables WHERE schemaname <> 'runtime'

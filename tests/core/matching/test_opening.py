@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tripartite.core.matching.billed import Arrived
 from tripartite.core.matching.engine import evaluate
@@ -200,3 +204,73 @@ def test_another_supplier_another_currency_and_a_credit_are_no_repeat(fast: bool
             bill("INV-2025/0100", "10", day=date(2025, 12, 1)), receipts=goods, billed_before=[prior], fast=fast
         )
         assert result.verdict == "post"
+
+
+def credit(number: str, quantity: str, sequence: int = 2, **more: Any) -> Arrived:
+    return bill(number, quantity, sequence, kind="credit_memo", **more)
+
+
+def test_a_credit_may_take_back_what_was_billed_before_and_no_more() -> None:
+    book = {"openings": [opening("100", "60", billed_net=Amount("240"))]}
+    assert decided(credit("C", "60", 1), fast=True, **book)[0].verdict == "post"
+    assert codes(decided(credit("C", "61", 1), fast=True, **book)[0]) == ["match.credit_over_billed"]
+    dear = credit("C", "10", 1, net=Amount("400"), gross=Amount("400"))
+    dear_line = InvoiceLine(
+        1, order_number="P1", order_line=10, quantity=Quantity("10"), price=Price("40"), amount=Amount("400")
+    )
+    dear = Arrived("C", msgspec.structs.replace(dear.invoice, lines=(dear_line,)), TODAY, 1)
+    assert codes(decided(dear, fast=True, **book)[0]) == ["match.credit_over_billed"]
+
+
+def test_what_a_credit_took_back_of_before_may_be_billed_again_once() -> None:
+    book = {"openings": [opening("100", "60")]}
+    results = decided(credit("C", "20", 1), bill("A", "60", 2), bill("B", "1", 3), fast=True, **book)
+    assert [result.verdict for result in results[:2]] == ["post", "post"]
+    assert codes(results[2]) == ["match.quantity_over_received"]
+
+
+def test_a_credit_that_names_an_original_of_before_takes_from_before_and_from_no_new_bill() -> None:
+    book = {"openings": [opening("100", "60")], "billed_before": [before("RE-OLD")]}
+    bills = [bill("A", "40", 1), credit("C", "60", 2, original="RE-OLD")]
+    assert [result.verdict for result in decided(*bills, fast=True, **book)] == ["post", "post"]
+    more = [bill("A", "40", 1), credit("C", "61", 2, original="re-old")]
+    assert codes(decided(*more, fast=True, **book)[1]) == ["match.credit_over_billed"]
+    orphan = decided(bill("A", "40", 1), credit("C", "60", 2, original="RE-NEVER"), fast=True, **book)
+    assert codes(orphan[1]) == ["reference.credit_orphan"]
+
+
+def test_an_invoice_named_as_original_of_before_in_another_company_is_not_known() -> None:
+    book = {"openings": [opening("100", "60")], "billed_before": [before("RE-OLD", company_code="PL02")]}
+    [result] = decided(credit("C", "10", 1, original="RE-OLD"), fast=True, **book)
+    assert codes(result) == ["reference.credit_orphan"]
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    received=st.integers(0, 12),
+    billed=st.integers(0, 12),
+    later=st.lists(st.tuples(st.sampled_from(["receipt", "return"]), st.integers(1, 8), st.booleans()), max_size=4),
+    asked=st.lists(st.integers(1, 9), max_size=5),
+)
+def test_both_paths_agree_and_never_pay_more_than_came(
+    received: int, billed: int, later: list[tuple[str, int, bool]], asked: list[int]
+) -> None:
+    receipts = [
+        receipt(f"GR-{place}", str(quantity), DAY_ZERO if old else date(2026, 11, 3), kind=kind)
+        for place, (kind, quantity, old) in enumerate(later)
+    ]
+    bills = [bill(f"RE-{place}x{place}", str(quantity), place) for place, quantity in enumerate(asked, 1)]
+    book = {"openings": [opening(str(received), str(billed))], "receipts": receipts}
+    quick, slow = decided(*bills, fast=True, **book), decided(*bills, fast=False, **book)
+    assert [(one.verdict, codes(one), one.allocations) for one in quick] == [
+        (one.verdict, codes(one), one.allocations) for one in slow
+    ]
+    came = received + sum(quantity if kind == "receipt" else -quantity for kind, quantity, old in later if not old)
+    paid = sum(quantity for quantity, result in zip(asked, quick, strict=True) if result.verdict == "post")
+    assert paid <= max(0, came - billed)
+    taken: dict[str, Fraction] = {}
+    for result in quick:
+        if result.verdict == "post":
+            for entry in result.allocations:
+                taken[entry.receipt_number] = taken.get(entry.receipt_number, Fraction(0)) + entry.quantity
+    assert taken.get(OPENING_RECEIPT, 0) <= max(0, received - billed)

@@ -7,7 +7,7 @@ invoices it may be a repeat of. What is gathered becomes one `Book`; nothing is 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 import msgspec
@@ -19,7 +19,8 @@ from tripartite.core.estate import Estate
 from tripartite.core.findings import Finding
 from tripartite.core.matching.billed import Arrived
 from tripartite.core.matching.evidence import Book, CompanyFacts, SupplierFacts, book_from_objects
-from tripartite.core.matching.numbering import number_key
+from tripartite.core.matching.numbering import folded, number_key
+from tripartite.core.matching.opening import BilledBefore
 from tripartite.core.objects import Invoice, Order, Supplier, TaxCode
 from tripartite.runtime.db import Connection
 
@@ -66,17 +67,17 @@ class Neighbourhood(msgspec.Struct):
         return hashed.hexdigest()
 
     def _before_day_zero(self, row: Row, numbers: Sequence[str]) -> list[bytes]:
-        """What the old system says of an invoice's order lines, and the bills of before that it may repeat."""
+        """What the old system says of an invoice's order lines, and the bills of before that it or an invoice beside it
+        may repeat or credit."""
         book = self.book
         lines = [line for number in numbers if number in book.orders for line in book.orders[number].lines]
         found = [codec.encode(line.opening) for line in lines if line.opening is not None]
-        group = book.group(row.supplier_id)
-        priors = [prior for prior in book.priors if book.group(prior.supplier) == group]
-        found += sorted(
-            codec.encode(prior.doc)
-            for prior in priors
-            if prior.folded == row.number_folded or prior.gross_key == row.gross
-        )
+        if book.priors:
+            near = {row.invoice_id, *(other.invoice_id for other in self._beside(row, numbers))}
+            priors = {
+                codec.encode(prior) for bill in book.bills if bill.id in near for prior in book.priors_beside(bill)
+            }
+            found += sorted(priors)
         return found
 
     def _beside(self, row: Row, numbers: Sequence[str]) -> list[Row]:
@@ -125,19 +126,13 @@ async def gather(
     group = {each.supplier_id for each in suppliers} | {row.supplier_id for row in wanted}
     openings = await opening.openings_of(connection, keys)
     asked = _asked(wanted, sorted(group))
-    priors = await opening.billed_before(
-        connection,
-        [supplier for supplier, _ in asked],
-        [row.number_folded or number_key(row.number) for _, row in asked],
-        [row.gross for _, row in asked],
-        [row.issued_on or row.arrived_on for _, row in asked],
-    )
     for twin in await _twins(connection, asked):
         rows.setdefault(twin.invoice_id, twin)
     rows.update({row.invoice_id: row for row in wanted})
     for row in rows.values():
         if row.invoice_id not in documents:
             documents[row.invoice_id] = codec.decode_own(row.content, Invoice)
+    priors = await _priors(connection, asked, rows, documents)
     places = _places(rows, documents)
     arrived = [
         Arrived(
@@ -193,6 +188,22 @@ async def _twins(connection: Connection, asked: Sequence[tuple[str, Row]]) -> li
         [row.issued_on or date.min for _, row in asked],
         TWIN_WINDOW_DAYS,
     )
+
+
+async def _priors(
+    connection: Connection, asked: Sequence[tuple[str, Row]], rows: Mapping[str, Row], documents: Mapping[str, Invoice]
+) -> list[BilledBefore]:
+    """The bills of before that any invoice of the neighbourhood may repeat, or names as its original."""
+    near = {(supplier, row.invoice_id): row for supplier, row in asked}
+    near |= {(row.supplier_id, row.invoice_id): row for row in rows.values()}
+    marks: list[opening.Mark] = [
+        (supplier, row.number_folded or number_key(row.number), row.gross, row.issued_on or row.arrived_on)
+        for (supplier, _), row in near.items()
+    ]
+    for (supplier, invoice_id), row in near.items():
+        if original := documents[invoice_id].original:
+            marks.append((supplier, folded(original) or number_key(original), None, row.arrived_on))
+    return await opening.billed_before(connection, marks)
 
 
 def _group_of(row: Row, group: Sequence[str], count: int) -> Collection[str]:

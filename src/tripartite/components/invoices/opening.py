@@ -26,6 +26,8 @@ from tripartite.runtime.db import Connection, copy_rows, execute
 
 Line = tuple[str, str, int]  # company code, order number, its line
 AGAIN = (*OPEN, "to_post", "posted")
+Mark = tuple[str, str, Decimal | None, date]
+"""What a bill of before is found by: supplier, folded number, gross, day."""
 Standing = Literal["applied", "duplicate", "differs", "stale"]
 
 
@@ -78,13 +80,7 @@ async def openings_of(connection: Connection, keys: Collection[Key]) -> dict[Lin
     }
 
 
-async def billed_before(
-    connection: Connection,
-    suppliers: Sequence[str],
-    numbers: Sequence[str],
-    grosses: Sequence[Decimal | None],
-    dates: Sequence[date],
-) -> list[BilledBefore]:
+async def billed_before(connection: Connection, marks: Sequence[Mark]) -> list[BilledBefore]:
     """Bills of before that one of these could repeat: same supplier and folded number, or gross on the same day."""
     found = await execute(
         connection,
@@ -98,7 +94,12 @@ async def billed_before(
         FROM unnest(%(s)s::text[], %(g)s::numeric[], %(d)s::date[]) AS w (supplier, gross, day)
         JOIN invoices.billed_before b ON b.supplier_id = w.supplier AND b.issued_on = w.day AND b.gross = w.gross
         ORDER BY 2, 3, 5, 1, 8""",
-        {"s": list(suppliers), "n": list(numbers), "g": list(grosses), "d": list(dates)},
+        {
+            "s": [supplier for supplier, _, _, _ in marks],
+            "n": [number for _, number, _, _ in marks],
+            "g": [gross for _, _, gross, _ in marks],
+            "d": [day for _, _, _, day in marks],
+        },
     )
     return [
         BilledBefore(
@@ -175,17 +176,31 @@ async def load_billed(connection: Connection, digest: str, rows: Sequence[Loaded
 
 
 async def repeating(connection: Connection) -> list[tuple[str, str]]:
-    """The invoices that a bill just loaded could have been billed before: (company, invoice). Same transaction."""
+    """Whom the bills just loaded concern: the invoices that could repeat one or that credit one, and those beside them
+    on an order: (company, invoice). Same transaction.
+    """
     found = await execute(
         connection,
-        """SELECT i.company_code, i.invoice_id FROM coming_billed_before c
-        JOIN invoices.invoice i ON i.supplier_id = c.supplier_id AND i.number_folded = c.number_folded
-        WHERE i.state = ANY(%(states)s)
-        UNION
-        SELECT i.company_code, i.invoice_id FROM coming_billed_before c
-        JOIN invoices.invoice i ON i.supplier_id = c.supplier_id AND i.gross = c.gross AND i.issued_on = c.issued_on
-        WHERE i.state = ANY(%(states)s) ORDER BY 1, 2""",
-        {"states": list(AGAIN)},
+        """WITH hit AS (
+            SELECT i.invoice_id FROM coming_billed_before c
+            JOIN invoices.invoice i ON i.supplier_id = c.supplier_id AND i.number_folded = c.number_folded
+            UNION
+            SELECT i.invoice_id FROM coming_billed_before c
+            JOIN invoices.invoice i ON i.supplier_id = c.supplier_id AND i.gross = c.gross AND i.issued_on = c.issued_on
+            UNION
+            SELECT i.invoice_id FROM (SELECT DISTINCT supplier_id FROM coming_billed_before) c
+            JOIN invoices.invoice i USING (supplier_id)
+            WHERE i.kind IN ('credit_memo', 'subsequent_credit') AND 'reference.credit_orphan' = ANY(i.reason_codes)
+        )
+        SELECT i.company_code, i.invoice_id FROM (
+            SELECT invoice_id FROM hit
+            UNION
+            SELECT beside.invoice_id FROM hit JOIN invoices.invoice own USING (invoice_id)
+            JOIN invoices.line l USING (invoice_id)
+            JOIN invoices.of_order beside
+                ON beside.company_code = own.company_code AND beside.order_number = l.order_number
+        ) AS near JOIN invoices.invoice i USING (invoice_id) WHERE i.state = ANY(%s) ORDER BY 1, 2""",
+        (list(AGAIN),),
     )
     return [(row[0], row[1]) for row in await found.fetchall()]
 

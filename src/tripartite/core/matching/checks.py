@@ -15,6 +15,7 @@ from tripartite.core.matching.charges import ChargeLedger
 from tripartite.core.matching.credits import Ledger
 from tripartite.core.matching.evidence import Book
 from tripartite.core.matching.exact import ONE, ZERO, exact
+from tripartite.core.matching.opening import BEFORE
 from tripartite.core.matching.ordered import QUANTITY_SCALE, OrderBook, Ordered
 from tripartite.core.matching.price import (
     check_cumulative,
@@ -239,7 +240,7 @@ class Checks:
             bill.doc.original
             and bill.credit
             and not any(
-                other in self.ledger.works and not self.ledger.works[other].stopped
+                other == BEFORE or (other in self.ledger.works and not self.ledger.works[other].stopped)
                 for other in self.ledger.originals(bill)
             )
         ):

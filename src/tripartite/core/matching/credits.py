@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from tripartite.core.matching.billed import Bill, BilledLine
+from tripartite.core.matching.billed import CREDITS, Bill, BilledLine
 from tripartite.core.matching.evidence import Book
 from tripartite.core.matching.exact import ZERO
+from tripartite.core.matching.numbering import number_key
+from tripartite.core.matching.opening import BEFORE
 from tripartite.core.matching.ordered import Ordered
 from tripartite.core.matching.pairing import candidates, pair_lines, quantity_on
 from tripartite.core.matching.state import LineState, Piece, Taking, Work
@@ -61,10 +63,22 @@ class Ledger:
         return [other for other in ordered if other.supplier == bill.supplier and other.id != bill.id]
 
     def originals(self, bill: Bill) -> frozenset[str]:
-        """The ids of the invoices that a credit or debit names as its original."""
+        """The ids of the invoices that a credit or debit names as its original; `BEFORE` for one of before day zero."""
         if not bill.doc.original:
             return frozenset()
-        return frozenset(other.id for other in self.named_by(bill, bill.doc.original) if not other.credit)
+        found = frozenset(other.id for other in self.named_by(bill, bill.doc.original) if not other.credit)
+        return found or (frozenset({BEFORE}) if self.is_of_before(bill, bill.doc.original) else found)
+
+    def is_of_before(self, bill: Bill, number: str) -> bool:
+        """Whether a supplier's number was booked before day zero, in the company of this bill."""
+        wanted = number_key(number)
+        return any(
+            prior.number_key == wanted
+            and prior.supplier == bill.supplier
+            and prior.company == bill.company
+            and prior.kind not in CREDITS
+            for prior in self.book.priors
+        )
 
     def register(self, work: Work) -> None:
         """Put an invoice that passed the gates on its order lines."""
@@ -72,7 +86,8 @@ class Ledger:
         self.works[bill.id] = work
         if bill.credit or bill.kind == "subsequent_debit":
             originals = self.originals(bill)
-            if bill.doc.original and bill.credit and not any(one in self.works for one in originals):
+            known = BEFORE in originals or any(one in self.works for one in originals)
+            if bill.doc.original and bill.credit and not known:
                 self.waiting.append(work)
             else:
                 self._take(work, originals)
@@ -194,8 +209,9 @@ def _lower_value(value_line: ValueLine, state: LineState, originals: frozenset[s
 
 
 def billed_value(state: LineState, debits: Fraction) -> Fraction:
-    """All value billed on an order line by live invoices, before any credit. Net, document currency."""
-    return sum((piece.value for piece in state.pieces if not piece.negative), debits)
+    """All value billed on an order line, by live invoices and before day zero, before any credit. Net, document
+    currency."""
+    return sum((piece.value for piece in state.pieces if not piece.negative), debits + state.value_before)
 
 
 def check_credit(taking: Taking, state: LineState, debits: Fraction, *, compared: bool) -> None:
@@ -222,7 +238,7 @@ def check_credit(taking: Taking, state: LineState, debits: Fraction, *, compared
 def check_value_credit(work: Work, value_line: ValueLine, debits: Fraction, *, compared: bool) -> None:
     """A subsequent credit may not take more value than is billed; without anything billed it is an orphan. S20."""
     line, state = value_line.billed.line, value_line.state
-    if not any(not piece.negative for piece in state.pieces):
+    if not any(not piece.negative for piece in state.pieces) and state.value_before <= 0:
         work.say(
             "reference.credit_orphan",
             line,

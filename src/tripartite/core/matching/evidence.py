@@ -16,6 +16,7 @@ import msgspec
 
 from tripartite.core.matching.billed import Arrived, Bill
 from tripartite.core.matching.exact import ZERO, exact
+from tripartite.core.matching.numbering import number_key
 from tripartite.core.matching.opening import BilledBefore, Opening, Prior, is_in_opening
 from tripartite.core.matching.ordered import OrderBook, Ordered
 from tripartite.core.objects import ExchangeRate, Order, Receipt, Supplier, TaxCode
@@ -157,13 +158,15 @@ class Book:
         return [other for other in found.values() if other is not bill]
 
     def priors_beside(self, bill: Bill) -> list[BilledBefore]:
-        """The bills of before day zero with the same folded number or the same gross in the supplier's group."""
+        """The bills of before day zero with the same folded number or the same gross in the supplier's group, and the
+        one that a credit names as its original."""
         group = self.group(bill.supplier)
+        original = number_key(bill.doc.original)
         found = [
             prior.doc
             for prior in self.priors
             if self.group(prior.supplier) == group
-            and (prior.folded == bill.folded or prior.gross_key == bill.gross_key)
+            and (prior.folded == bill.folded or prior.gross_key == bill.gross_key or prior.number_key == original)
         ]
         return sorted(found, key=lambda doc: (doc.supplier_id, doc.kind, doc.number, doc.issued_on, doc.company_code))
 

@@ -23,6 +23,10 @@ OPENING_RECEIPT = "(opening)"
 """Under this name what was received before stands among the receipts of its line; no receipt can be called so."""
 
 
+BEFORE = "(before)"
+"""What a credit stands against whose original was booked before day zero; no invoice has this id."""
+
+
 class Opening(msgspec.Struct, frozen=True, omit_defaults=True):
     """One order line at the end of the day `as_of`. Quantities in the order line's unit, never negative.
 
@@ -45,6 +49,12 @@ class Opening(msgspec.Struct, frozen=True, omit_defaults=True):
         if mode == "limit":
             return exact(self.billed_net) if self.billed_net is not None else ZERO
         return exact(self.billed)
+
+    def value_so_far(self, mode: str, unit_price: Fraction) -> Fraction:
+        """The net value billed by then, at the order's price where it was not said: what credits may take at most."""
+        if self.billed_net is not None or mode == "limit":
+            return exact(self.billed_net) if self.billed_net is not None else ZERO
+        return exact(self.billed) * unit_price
 
 
 def is_in_opening(receipt: Receipt, opening: Opening | None) -> bool:

@@ -12,6 +12,7 @@ from tripartite.core.findings import Finding
 from tripartite.core.matching.billed import Bill, BilledLine
 from tripartite.core.matching.evidence import Book
 from tripartite.core.matching.exact import ONE, ZERO
+from tripartite.core.matching.opening import BEFORE
 from tripartite.core.matching.ordered import LineNumbers, Ordered, ReceiptEntry
 from tripartite.core.matching.policy import Limits
 
@@ -120,10 +121,15 @@ class Taking:
         self.receipt = billed.receipt
 
     def may_take(self, piece: Piece) -> bool:
-        """Whether a piece belongs to the pool of this credit."""
+        """Whether a piece belongs to the pool of this credit. One that names an original of before takes none."""
         if piece.negative or (self.originals is not None and piece.work.bill.id not in self.originals):
             return False
         return not self.receipt or piece.billed.receipt == self.receipt
+
+    @property
+    def may_take_before(self) -> bool:
+        """Whether what was billed before day zero belongs to the pool of this credit."""
+        return not self.receipt and (self.originals is None or BEFORE in self.originals)
 
     def take(self, piece: Piece) -> None:
         """Take what is left to take from one piece, as far as it goes."""
@@ -182,6 +188,14 @@ class LineState:
         """The exact numbers of the order line, worked out when first asked for."""
         return self.ordered.numbers(self.book)
 
+    @property
+    def value_before(self) -> Fraction:
+        """The net value that was billed of the line before day zero, as stated; credits do not lower it."""
+        opening = self.ordered.opening
+        if opening is None:
+            return ZERO
+        return opening.value_so_far(self.ordered.mode, self.numbers.unit_price)
+
     def registered(self) -> Fraction:
         """Billed so far in the first pass: what was billed before day zero and all pieces known, less credits."""
         return sum((piece.open for piece in self.pieces), self.before)
@@ -200,6 +214,13 @@ class LineState:
                 break
             if taking.may_take(piece):
                 taking.take(piece)
+        if taking.left > 0 and self.before > 0 and taking.may_take_before:
+            part = min(taking.left, self.before)
+            taking.left -= part
+            self.before -= part
+            self.billed -= part
+            if self.filled:
+                self.filled = self.filled_before()
         self.takings.append(taking)
 
 
