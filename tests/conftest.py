@@ -21,7 +21,7 @@ import pytest_asyncio
 
 from support.api import Api
 from support.clones import Clones
-from support.estates import development_estate, with_mode
+from support.estates import baseline_pack, development_estate, with_mode
 from support.house import House
 from support.times import MORNING, ChanceIds
 from tripartite.cli.running import COMPONENTS
@@ -73,6 +73,21 @@ async def house(clones: Clones, tmp_path: Path) -> AsyncIterator[House]:
     await made.db.open()
     yield made
     await made.close()
+
+
+@pytest_asyncio.fixture
+async def strict_house(clones: Clones, tmp_path: Path) -> AsyncIterator[House]:
+    """A house after day zero: under the baseline a supplier's first account is confirmed like a change."""
+    made = House(clones, clones.fresh(MORNING), tmp_path, pack=baseline_pack())
+    await made.db.open()
+    yield made
+    await made.close()
+
+
+@pytest_asyncio.fixture
+async def strict_api(strict_house: House) -> AsyncIterator[Api]:
+    async with Api(strict_house) as made:
+        yield made
 
 
 @pytest_asyncio.fixture

@@ -27,6 +27,13 @@ def baseline_pack() -> Pack:
     return found
 
 
+def day_zero_pack() -> Pack:
+    """The baseline on the day on which the stock of suppliers is loaded: the accounts paid already are taken over."""
+    pack = baseline_pack()
+    rows = tuple(msgspec.structs.replace(row, first_account="taken_over") for row in pack.table("supplier"))
+    return msgspec.structs.replace(pack, rows={**pack.rows, "supplier": rows})
+
+
 def with_mode(estate: Estate, connection: str, mode: str) -> Estate:
     """The estate in which one connection goes this far for every company."""
     connections = tuple(

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from support.clones import Clones
-from support.estates import baseline_pack, development_estate
+from support.estates import day_zero_pack, development_estate
 from support.remote import Remote
 from support.times import MORNING, CountedIds, TurnedClock
 from tripartite.cli.running import COMPONENTS
@@ -36,6 +36,7 @@ from tripartite.core.events import (
 from tripartite.core.ids import Ids, stable_id
 from tripartite.core.objects import Invoice, Order, Receipt, Requisition, Supplier
 from tripartite.runtime.aside import retake
+from tripartite.core.policy import Pack
 from tripartite.runtime.bus import Outgoing, consume_once, publish
 from tripartite.runtime.component import Component, Ports
 from tripartite.runtime.db import Connection, Database
@@ -95,7 +96,14 @@ class House:
     """One test's house."""
 
     def __init__(
-        self, clones: Clones, name: str, home: Path, estate: Estate | None = None, *, ids: Ids | None = None
+        self,
+        clones: Clones,
+        name: str,
+        home: Path,
+        estate: Estate | None = None,
+        *,
+        ids: Ids | None = None,
+        pack: Pack | None = None,
     ) -> None:
         self.clones, self.name = clones, name
         self.urls = clones.urls(name)
@@ -112,7 +120,7 @@ class House:
             telemetry=Telemetry("tests"),
             settings=Settings(home=home),
             estate=estate or development_estate(),
-            pack=baseline_pack(),
+            pack=pack or day_zero_pack(),
             clients=self.remotes,
         )
 

@@ -88,7 +88,9 @@ def demo_estate(folder: Path, ports: dict[str, int]) -> Path:
     )
     (folder / "estate.toml").write_text(text, encoding="utf-8")
     for name, content in baseline_files().items():
-        (folder / "policy" / name).write_text(content, encoding="utf-8")
+        # The story begins on day zero: accounts that are paid already are taken over; every change is called back.
+        day_zero = content.replace('first_account = "confirm"', 'first_account = "taken_over"')
+        (folder / "policy" / name).write_text(day_zero, encoding="utf-8")
     return folder
 
 

@@ -13,6 +13,7 @@ import msgspec
 from tripartite.core.findings import Finding
 from tripartite.core.money import Amount
 from tripartite.core.objects import (
+    BankAccount,
     BankStatement,
     Invoice,
     Order,
@@ -34,6 +35,7 @@ CANONICAL = {
     "bank_statement": "bank_statement.canonical",
 }
 SUPPLIER_EVENTS = "supplier.events"
+SUPPLIER_COMMANDS = "supplier.commands"
 ORDER_EVENTS = "order.events"
 RECEIPT_EVENTS = "receipt.events"
 INVOICE_EVENTS = "invoice.events"
@@ -110,9 +112,29 @@ class BankStatementArrived(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SupplierRecorded(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The supplier master changed: the whole record, and every name it has elsewhere."""
+    """The supplier master changed: the whole record, and every name it has elsewhere.
+
+    `value.accounts` are the accounts in use: a pending one is never among them. `eligibility` is `eligible` or
+    `suspended`, with the reason codes; empty in a message from before it was said. `replaced_by`: this id is no longer
+    a supplier of its own, its records belong to that one.
+    """
 
     value: Supplier
+    eligibility: str = ""
+    reasons: tuple[str, ...] = ()
+    confirmed_accounts: tuple[BankAccount, ...] = ()
+    pending_accounts: tuple[BankAccount, ...] = ()
+    replaced_by: str = ""
+
+
+class SuspendSupplier(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command: pay nothing to this supplier until a person lifts it. The same cause suspends once."""
+
+    supplier_id: str
+    reason_code: str
+    object_id: str
+    by: str
+    words: str = ""
 
 
 class OrderRecorded(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -15,7 +15,7 @@ import asyncio
 import hmac
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Literal
@@ -43,6 +43,7 @@ __all__ = [
     "Session",
     "Tokens",
     "choose_password",
+    "conflicting",
     "create_account",
     "create_token",
     "csrf_token",
@@ -64,9 +65,16 @@ PERSON_ONLY = frozenset(
     {
         *("approval.decide", "bank.confirm", "duplicate.decide", "exception.work", "hold.release"),
         *("invoice.refuse", "invoice.short_pay"),
-        *("payment.release", "policy.approve"),
+        *("payment.release", "policy.approve", "supplier.restore"),
     }
 )  # a service account cannot answer for these (C23)
+
+# Who holds one of these may not exercise the other duty (controls.md, segregation of duties): whoever can change the
+# master, enter invoices or let money go does not decide where the money goes.
+CONFLICTS: Mapping[str, frozenset[str]] = {
+    "bank.confirm": frozenset({"invoice.write", "payment.propose", "payment.release", "supplier.write"}),
+    "supplier.restore": frozenset({"invoice.write", "payment.propose", "payment.release"}),
+}
 
 CACHE_SECONDS = 5.0
 CACHE_ENTRIES = 10_000
@@ -95,6 +103,11 @@ class Principal(msgspec.Struct, frozen=True):
     def sees(self, company_code: str) -> bool:
         """Are the books of this company theirs to see? Where not, the answer outside is "not found"."""
         return self.companies is None or company_code in self.companies
+
+
+def conflicting(held: Iterable[str], permission: str) -> tuple[str, ...]:
+    """What somebody holds that excludes this duty; empty where it may be exercised."""
+    return tuple(sorted(CONFLICTS.get(permission, frozenset()).intersection(held)))
 
 
 @cache

@@ -201,8 +201,11 @@ class Gateway:
         """Keep the names of suppliers for mapping."""
         names: dict[str, frozenset[tuple[str, str, str]]] = {}
         for message in batch.messages:
-            supplier = codec.decode_own(message.payload, SupplierRecorded).value
-            names[supplier.supplier_id] = keys_of_supplier(supplier, message.source)
+            recorded = codec.decode_own(message.payload, SupplierRecorded)
+            gone = bool(recorded.replaced_by)
+            names[recorded.value.supplier_id] = (
+                frozenset() if gone else keys_of_supplier(recorded.value, message.source)
+            )
         await store.name_suppliers(connection, names)
 
     async def on_asks(self, connection: Connection, batch: Batch) -> None:

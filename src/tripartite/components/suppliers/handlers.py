@@ -1,22 +1,24 @@
-"""Suppliers arrive from the systems that know them; the newest version of each is kept and told to the others.
+"""Suppliers arrive from the systems that know them, and commands to stop payments to one.
 
-Our id is computed from the number the owner gave, so that any order of arrival gives the same. A second system's
-record of the same party (same tax id) joins the first as one more name, never as a second supplier.
+What each system says is kept by itself, newest version; the party is computed from all of it (keeping.py), so that any
+order of arrival gives the same. An older version changes nothing but what is known of a record's beginning.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from tripartite.components.suppliers import store
+from tripartite.components.suppliers.keeping import AREAS, Keeper
+from tripartite.components.suppliers.telling import Cause
 from tripartite.core import codec
-from tripartite.core.events import DISPOSITIONS, SUPPLIER_EVENTS, SupplierArrived, SupplierRecorded
-from tripartite.core.ids import stable_id
-from tripartite.core.objects import Supplier
-from tripartite.runtime.audit import make_leaf, write_leaves
-from tripartite.runtime.bus import Batch, publish, told
+from tripartite.core.envelope import Message
+from tripartite.core.events import DISPOSITIONS, SupplierArrived, SuspendSupplier
+from tripartite.core.objects import BankAccount
+from tripartite.core.suppliers.eligibility import Suspension, suspension_id
+from tripartite.core.suppliers.identity import RecordKey, Stated, keys_of
+from tripartite.runtime.audit import Leaf, make_leaf, write_leaves
+from tripartite.runtime.bus import Batch, Outgoing, Poison, publish, told
 from tripartite.runtime.component import Ports
 from tripartite.runtime.db import Connection
 from tripartite.runtime.versions import disposition_of
@@ -25,81 +27,93 @@ from tripartite.runtime.versions import disposition_of
 class Suppliers:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        self._keeper = Keeper(ports)
 
     async def on_suppliers_received(self, connection: Connection, batch: Batch) -> None:
-        """Keep the newest version of each supplier and tell of it."""
+        """Keep the newest version of each record, and decide the parties that it concerns."""
+        await store.hold_master(connection)
         arrived = [codec.decode_own(message.payload, SupplierArrived) for message in batch.messages]
-        known = await store.by_tax_id(connection, [each.value.tax_id for each in arrived if each.value.tax_id])
         now = self._ports.clock.now()
         rows: list[dict[str, Any]] = []
-        leaves = []
-        values: list[Supplier] = []
+        leaves: list[Leaf] = []
+        began: dict[RecordKey, tuple[int, tuple[BankAccount, ...]]] = {}
+        causes: dict[RecordKey, Cause] = {}
         for message, each in zip(batch.messages, arrived, strict=True):
-            value = self._named(each.value, message.source, known.get(each.value.tax_id))
-            document = codec.encode(value)
+            stated = Stated(message.source, each.value)
             leaf = make_leaf(
                 "supplier.recorded",
-                value.supplier_id,
+                f"{message.source}/{each.value.number}",
                 "*",
                 message.correlation_id,
-                codec.encode({"source": message.source, "version": value.version, "status": value.status}),
+                codec.encode({"source": message.source, "version": each.value.version, "status": each.value.status}),
                 self._ports.chance.randbytes(16),
             )
-            values.append(value)
             leaves.append(leaf)
             rows.append(
                 {
-                    "supplier_id": value.supplier_id,
-                    "version": value.version,
-                    "name": value.name,
-                    "number": value.number,
-                    "status": value.status,
-                    "tax_id": value.tax_id,
-                    "source": message.source,
-                    "document": document,
+                    "source": stated.source,
+                    "number": each.value.number,
+                    "version": each.value.version,
+                    "document": codec.encode(each.value),
+                    "keys": keys_of(stated, self._keeper.followers),
                     "leaf_id": leaf.leaf_id,
                     "recorded_at": now,
                 }
             )
-        standings = await store.keep(connection, rows)
-        outgoing = []
-        for message, each, value, standing in zip(batch.messages, arrived, values, standings, strict=True):
-            if standing == "new":
-                outgoing.append(
-                    told(
-                        message,
-                        SUPPLIER_EVENTS,
-                        "supplier.recorded",
-                        codec.encode(SupplierRecorded(value)),
-                        company_code="*",
-                    )
-                )
-            elif each.intake_id:
-                outgoing.append(
-                    told(message, DISPOSITIONS, "intake.disposed", disposition_of(each.intake_id, standing))
-                )
+            if stated.key not in began or each.value.version < began[stated.key][0]:
+                began[stated.key] = (each.value.version, each.value.accounts)
+            causes[stated.key] = Cause.of(message)
+        standings = await store.keep_records(connection, rows)
+        earlier = await store.began(connection, began)
+        outgoing: list[Outgoing] = [
+            told(message, DISPOSITIONS, "intake.disposed", disposition_of(each.intake_id, standing))
+            for message, each, standing in zip(batch.messages, arrived, standings, strict=True)
+            if standing != "new" and each.intake_id
+        ]
+        moved = {
+            (row["source"], row["number"]) for row, standing in zip(rows, standings, strict=True) if standing == "new"
+        }
         await write_leaves(
             connection.cursor(), [leaf for leaf, standing in zip(leaves, standings, strict=True) if standing == "new"]
         )
-        await publish(connection, outgoing)
+        concerned = {key: causes[key] for key in sorted(moved | earlier)}
+        await publish(connection, [*outgoing, *await self._keeper.renew(connection, concerned)])
 
-    def _named(self, value: Supplier, source: str, known: Supplier | None) -> Supplier:
-        elsewhere = {**(known.names_elsewhere if known else {}), **value.names_elsewhere}
-        if source:
-            elsewhere[source] = value.number
-        for other in self._ports.estate.connections:
-            # A system that was given its suppliers by another knows them by the other's numbers.
-            if other.settings.get("supplier_numbers_from") == source:
-                elsewhere.setdefault(other.name, value.number)
-        if known is not None and known.supplier_id != value.supplier_id:
-            owner = known
-            return (
-                msgspec.structs.replace(
-                    owner, names_elsewhere=elsewhere, version=max(owner.version + 1, value.version), status=owner.status
-                )
-                if known.names_elsewhere != elsewhere
-                else owner
+    async def on_commands(self, connection: Connection, batch: Batch) -> None:
+        """Stop payments to a supplier: at once, also where it is not known yet. The same cause stops once."""
+        await store.hold_master(connection)
+        leaves: list[Leaf] = []
+        causes: dict[RecordKey, Cause] = {}
+        for message in batch.messages:
+            command = codec.decode_own(message.payload, SuspendSupplier)
+            if command.reason_code.partition(".")[0] not in AREAS:
+                raise Poison(message.message_id, "intake.value_out_of_range", f"no reason: {command.reason_code}")
+            known = (await store.parties(connection, [command.supplier_id])).get(command.supplier_id)
+            supplier_id = known.replaced_by if known and known.replaced_by else command.supplier_id
+            suspension = Suspension(
+                suspension_id=suspension_id(supplier_id, command.reason_code, command.object_id),
+                supplier_id=supplier_id,
+                reason_code=command.reason_code,
+                object_id=command.object_id,
+                words=command.words or f"Suspended by {command.by} for {command.object_id}.",
+                by=command.by,
+                at=message.occurred_at,
             )
-        return msgspec.structs.replace(
-            value, supplier_id=value.supplier_id or stable_id("sup", value.number), names_elsewhere=elsewhere
-        )
+            if await store.suspend(connection, suspension):
+                leaves.append(suspension_leaf("supplier.suspended", suspension, message, self._ports))
+                for key in await store.records_of(connection, [supplier_id]):
+                    causes[key] = Cause.of(message)
+        await write_leaves(connection.cursor(), leaves)
+        await publish(connection, await self._keeper.renew(connection, causes))
+
+
+def suspension_leaf(kind: str, suspension: Suspension, cause: Message | Cause, ports: Ports) -> Leaf:
+    """The fact that payments to a supplier were stopped, or allowed again."""
+    return make_leaf(
+        kind,
+        suspension.supplier_id,
+        "*",
+        cause.correlation_id,
+        codec.encode(suspension),
+        ports.chance.randbytes(16),
+    )

@@ -30,3 +30,4 @@ class Supplier(msgspec.Struct, frozen=True, omit_defaults=True):
     payment_terms: str = ""
     withholding: str = ""  # a tax code
     names_elsewhere: dict[str, str] = {}
+    changed_by: str = ""  # who made this version in its system, as the system names them

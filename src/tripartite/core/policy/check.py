@@ -32,6 +32,7 @@ from tripartite.core.policy.rows import (
     Row,
     Scoped,
     SlaRow,
+    SupplierRow,
     fits,
     weight,
 )
@@ -86,8 +87,11 @@ def check_pack(pack: Pack, estate: Estate) -> list[PolicyFinding]:
     found += _approvals(cast("tuple[ApprovalRow, ...]", pack.table("approval")), estate)
     found += _categories(pack, estate)
     found += _release_limits(cast("tuple[ReleaseRow, ...]", pack.table("release_limit")), estate)
+    found += _strangers("release_limit", pack.table("release_limit"), estate)
     found += _terms(cast("tuple[SlaRow, ...]", pack.table("sla")), estate)
+    found += _strangers("sla", pack.table("sla"), estate)
     found += _countries(pack, estate)
+    found += _suppliers(pack, estate)
     return found
 
 
@@ -318,9 +322,6 @@ def _release_limits(rows: Sequence[ReleaseRow], estate: Estate) -> list[PolicyFi
             words = f"{one.id} and {other.id} both say what {one.role} may release, as for {example}"
             found.append(PolicyFinding("error", "overlap", _cite("release_limit", one, other), words, example))
     for row in rows:
-        if row.company != "*" and estate.company(row.company) is None:
-            words = f"{row.id} names company {row.company}, which the estate does not have"
-            found.append(PolicyFinding("error", "unknown", _cite("release_limit", row), words))
         if row.currency not in CURRENCIES:
             words = f"{row.id} names currency {row.currency}, which ISO 4217 does not list"
             found.append(PolicyFinding("error", "unknown", _cite("release_limit", row), words))
@@ -345,9 +346,6 @@ def _terms(rows: Sequence[SlaRow], estate: Estate) -> list[PolicyFinding]:
         covered = [r for code, r in reasons().items() if row.code in (code, f"{r.area}.*")]
         if row.code not in areas and row.code not in reasons():
             found.append(PolicyFinding("error", "unknown", here, f"{row.id} names {row.code}, which is no reason code"))
-        if row.company != "*" and estate.company(row.company) is None:
-            words = f"{row.id} names company {row.company}, which the estate does not have"
-            found.append(PolicyFinding("error", "unknown", here, words))
         if isinstance(row.sla_hours, int) and row.sla_hours < 1:
             found.append(
                 PolicyFinding("error", "unsatisfiable", here, f"{row.id}: {row.sla_hours} hours cannot be kept")
@@ -367,25 +365,45 @@ def _terms(rows: Sequence[SlaRow], estate: Estate) -> list[PolicyFinding]:
     return found
 
 
-def _countries(pack: Pack, estate: Estate) -> list[PolicyFinding]:
+def _strangers(table: str, rows: Iterable[ReleaseRow | SlaRow | SupplierRow], estate: Estate) -> list[PolicyFinding]:
+    words = "{0.id} names company {0.company}, which the estate does not have"
+    strange = [row for row in rows if row.company != "*" and estate.company(row.company) is None]
+    return [PolicyFinding("error", "unknown", _cite(table, row), words.format(row)) for row in strange]
+
+
+def _one_speaks(
+    table: str, key: str, scope: str, pack: Pack, estate: Estate, silence: Literal["error", "warning"]
+) -> list[PolicyFinding]:
+    """For every company on every day one row: the company's own by `key`, or the one for any."""
     found: list[PolicyFinding] = []
-    rows = pack.table("country")
+    rows = pack.table(table)
     for company in estate.companies:
+        mine = getattr(company, scope)
         for day in _days(company, rows):
             valid = [row for row in rows if _valid(row, day)]
-            own = [row for row in valid if row.country == company.country]
-            speaking = own or [row for row in valid if row.country == "*"]
+            own = [row for row in valid if getattr(row, key) == mine]
+            speaking = own or [row for row in valid if getattr(row, key) == "*"]
             example = Example(company.code, on=day)
             if len(speaking) > 1:
-                words = f"{len(speaking)} country rows speak for {company.country}, as for {example}"
-                found.append(PolicyFinding("error", "overlap", _cite("country", *speaking), words, example))
+                words = f"{len(speaking)} {table} rows speak for {mine}, as for {example}"
+                found.append(PolicyFinding("error", "overlap", _cite(table, *speaking), words, example))
                 break
             if not speaking:
-                words = f"no country row speaks for {company.country}, as for {example}"
-                found.append(PolicyFinding("error", "gap", ("country",), words, example))
+                words = f"no {table} row speaks for {mine}, as for {example}"
+                found.append(PolicyFinding(silence, "gap", (table,), words, example))
                 break
-    for row in rows:
+    return found
+
+
+def _countries(pack: Pack, estate: Estate) -> list[PolicyFinding]:
+    found = _one_speaks("country", "country", "country", pack, estate, "error")
+    for row in pack.table("country"):
         if row.retention_years < 1:
             words = f"{row.id}: documents kept {row.retention_years} years are not kept"
             found.append(PolicyFinding("error", "unsatisfiable", _cite("country", row), words))
     return found
+
+
+def _suppliers(pack: Pack, estate: Estate) -> list[PolicyFinding]:
+    speaking = _one_speaks("supplier", "company", "code", pack, estate, "warning")  # silence means the strictest
+    return [*speaking, *_strangers("supplier", pack.table("supplier"), estate)]

@@ -52,6 +52,7 @@ from tripartite.core.policy.rows import (
     SampleRow,
     Scoped,
     SlaRow,
+    SupplierRow,
     TaxRow,
     fits,
     weight,
@@ -237,6 +238,14 @@ class Pack(msgspec.Struct, frozen=True, dict=True):
     def terms(self, reason: Reason, company: str, on: date) -> Terms:
         """The terms of a reason for a company on a day, the catalogue's and the policy's together."""
         return terms_of(reason, self.overrides(company, on).get(reason.code))
+
+    def supplier_rule(self, company: str, on: date) -> SupplierRow | None:
+        """What a supplier of a company needs; its own row before `*`. None: nobody said, so the strictest holds."""
+        found = [
+            row for row in self.table("supplier") if row.company in (company, "*") and row.valid_from <= on < row.until
+        ]
+        best: SupplierRow | None = max(found, key=lambda row: row.company != "*", default=None)
+        return best
 
     def country(self, country: str, on: date) -> CountryRow | None:
         """What a country asks for; its own row before `*`."""

@@ -182,6 +182,18 @@ class CountryRow(Row, frozen=True, forbid_unknown_fields=True, kw_only=True):
     erasure: Literal["tombstone", "never"]
 
 
+class SupplierRow(Row, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a supplier needs: the fields that must be there; whether the first accounts of a record must be confirmed
+    like a change, or are taken over (day zero: the stock that is paid already); and what an account that nobody
+    confirmed yet suspends: payments to that `account`, or to the `supplier`. The company's own row comes before `*`.
+    """
+
+    company: str
+    required: tuple[Literal["name", "tax_id", "country", "city", "account", "payment_terms"], ...]
+    first_account: Literal["confirm", "taken_over"]
+    unconfirmed_suspends: Literal["account", "supplier"]
+
+
 # Table -> its row. The first seven make up a MatchPolicy together with duplicate and sample.
 TABLES: Mapping[str, type[Row]] = {
     "price": PriceRow,
@@ -198,6 +210,7 @@ TABLES: Mapping[str, type[Row]] = {
     "release_limit": ReleaseRow,
     "sla": SlaRow,
     "country": CountryRow,
+    "supplier": SupplierRow,
 }
 MATCH_TABLES = ("price", "quantity", "charge", "tax", "amount", "rate", "matching", "duplicate", "sample")
 

@@ -1,0 +1,110 @@
+"""What is asked of the master: one supplier, many, and the validation's answer, each by one indexed statement.
+
+A caller who is bound to companies sees the suppliers of these companies and those that are for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from tripartite.core import codec
+from tripartite.core.objects import Supplier
+from tripartite.core.suppliers.eligibility import Suspension
+from tripartite.runtime.db import Connection, execute
+
+_SEEN = "(%(mine)s::text[] IS NULL OR company_codes = '{}' OR company_codes && %(mine)s::text[])"
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A supplier as it stands, for its page."""
+
+    value: Supplier
+    eligibility: str
+    answer: bytes
+
+
+async def supplier(connection: Connection, asked: str, companies: Sequence[str] | None) -> Asked | None:
+    """A supplier by our id, or by its number where only one has it."""
+    found = await execute(
+        connection,
+        f"""SELECT supplier_id, document, eligibility, answer FROM suppliers.supplier
+        WHERE (supplier_id = %(asked)s OR number = %(asked)s) AND replaced_by = '' AND {_SEEN} LIMIT 3""",
+        {"asked": asked, "mine": companies},
+    )
+    rows = await found.fetchall()
+    chosen = next((row for row in rows if row[0] == asked), rows[0] if len(rows) == 1 else None)
+    return Asked(codec.decode_own(chosen[1], Supplier), chosen[2], chosen[3] or b"") if chosen else None
+
+
+async def answers(
+    connection: Connection, asked: Sequence[str], companies: Sequence[str] | None
+) -> dict[str, list[tuple[str, bytes]]]:
+    """The validation's answers for ids or numbers: (our id, answer) of whoever is meant, several where a number is."""
+    found = await execute(
+        connection,
+        f"""SELECT supplier_id, number, answer FROM suppliers.supplier
+        WHERE (supplier_id = ANY(%(asked)s) OR number = ANY(%(asked)s)) AND replaced_by = '' AND {_SEEN}""",
+        {"asked": list(asked), "mine": companies},
+    )
+    by: dict[str, list[tuple[str, bytes]]] = {}
+    exact: set[str] = set()
+    for supplier_id, number, answer in await found.fetchall():
+        by.setdefault(number, []).append((supplier_id, answer or b""))
+        if supplier_id != number:
+            by.setdefault(supplier_id, []).append((supplier_id, answer or b""))
+        exact.add(supplier_id)
+    return {key: [each for each in rows if each[0] == key] if key in exact else rows for key, rows in by.items()}
+
+
+async def suppliers(
+    connection: Connection, after: str, limit: int, companies: Sequence[str] | None
+) -> list[tuple[Supplier, str]]:
+    found = await execute(
+        connection,
+        f"""SELECT document, eligibility FROM suppliers.supplier WHERE supplier_id > %(after)s AND replaced_by = ''
+        AND {_SEEN} ORDER BY supplier_id LIMIT %(limit)s""",
+        {"after": after, "limit": limit, "mine": companies},
+    )
+    return [(codec.decode_own(row[0], Supplier), row[1]) for row in await found.fetchall()]
+
+
+async def sees(connection: Connection, supplier_id: str, companies: Sequence[str] | None) -> bool:
+    found = await execute(
+        connection,
+        f"SELECT 1 FROM suppliers.supplier WHERE supplier_id = %(id)s AND {_SEEN}",
+        {"id": supplier_id, "mine": companies},
+    )
+    return await found.fetchone() is not None
+
+
+async def suspension(connection: Connection, supplier_id: str, suspension_id: str) -> Suspension | None:
+    found = await execute(
+        connection,
+        "SELECT document FROM suppliers.suspension WHERE supplier_id = %s AND suspension_id = %s FOR UPDATE",
+        (supplier_id, suspension_id),
+    )
+    row = await found.fetchone()
+    return codec.decode_own(row[0], Suspension) if row else None
+
+
+async def known_key(connection: Connection, caller: str, key: str) -> tuple[str, bytes] | None:
+    """The request digest and the answer under an idempotency key."""
+    found = await execute(
+        connection,
+        "SELECT request_digest, response FROM suppliers.idempotency WHERE caller = %s AND key = %s",
+        (caller, key),
+    )
+    row = await found.fetchone()
+    return (row[0], bytes(row[1])) if row else None
+
+
+async def keep_key(connection: Connection, caller: str, key: str, digest: str, response: bytes) -> bool:
+    """Remember an answer; False where another request of the same key was faster."""
+    made = await execute(
+        connection,
+        "INSERT INTO suppliers.idempotency VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING 1",
+        (caller, key, digest, response),
+    )
+    return await made.fetchone() is not None
