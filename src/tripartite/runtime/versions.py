@@ -19,11 +19,15 @@ Standing = Literal["new", "repeat", "stale"]
 
 
 class VersionedTable(msgspec.Struct, frozen=True):
-    """A table with a key, a `version`, and further columns with their SQL types."""
+    """A table with a key, a `version`, and further columns with their SQL types.
+
+    `fills` names a text column that the same version may fill where it is empty: what could not be mapped at first.
+    """
 
     name: str
     key: tuple[str, ...]
     columns: dict[str, str]
+    fills: str = ""
 
     @property
     def all_columns(self) -> dict[str, str]:
@@ -48,20 +52,26 @@ async def keep_newest(connection: Connection, table: VersionedTable, rows: Seque
     newest: dict[Hashable, int] = {}
     for place, row in enumerate(rows):
         key = tuple(row[column] for column in table.key)
-        if key not in newest or rows[newest[key]]["version"] < row["version"]:
+        if key not in newest or _rank(table, rows[newest[key]]) < _rank(table, row):
             newest[key] = place
     chosen = [newest[key] for key in sorted(newest)]  # type: ignore[type-var]
     columns = table.all_columns
     names = ", ".join(columns)
     changed = ", ".join(f"{name} = EXCLUDED.{name}" for name in columns if name not in table.key)
     key_names = ", ".join(table.key)
+    filled = (
+        f""" OR ({table.name}.version = EXCLUDED.version AND {table.name}.{table.fills} = ''
+            AND EXCLUDED.{table.fills} <> '')"""
+        if table.fills
+        else ""
+    )
     written = await execute(
         connection,
         f"""INSERT INTO {table.name} ({names})
         SELECT * FROM unnest({", ".join(f"%s::{kind}[]" for kind in columns.values())}) ORDER BY {
             ", ".join(str(number + 1) for number in range(len(table.key)))
         }
-        ON CONFLICT ({key_names}) DO UPDATE SET {changed} WHERE {table.name}.version < EXCLUDED.version
+        ON CONFLICT ({key_names}) DO UPDATE SET {changed} WHERE {table.name}.version < EXCLUDED.version{filled}
         RETURNING {key_names}""",
         [[rows[place][name] for place in chosen] for name in columns],
     )
@@ -87,3 +97,7 @@ async def keep_newest(connection: Connection, table: VersionedTable, rows: Seque
         else:
             standings.append("stale")
     return standings
+
+
+def _rank(table: VersionedTable, row: dict[str, Any]) -> tuple[int, bool]:
+    return row["version"], bool(table.fills and row[table.fills])

@@ -161,8 +161,6 @@ def test_on_day_zero_an_older_version_that_comes_late_takes_the_trust_back() -> 
     versions = [record(OLD, version=1), record(NEW, version=2), record(NEW, version=3)]
     ends = {tuple(sorted(told(order).items())) for order in permutations(versions)}
     assert ends == {(("2051", "pending"), ("3000", "confirmed"))}
-        (("3000", "confirmed"), ("2051", "pending"))
-    }
 
 
 def stop(**further: Any) -> Suspension:

@@ -21,6 +21,7 @@ from tripartite.core.envelope import Message
 from tripartite.core.estate import Connection as Configured
 from tripartite.core.events import (
     CANONICAL,
+    RECEIVED,
     Ask,
     BankStatementArrived,
     Disposed,
@@ -37,7 +38,7 @@ from tripartite.core.exceptions import refusals
 from tripartite.core.findings import Finding
 from tripartite.core.ids import correlation_of, stable_id
 from tripartite.core.mapping.documents import map_invoice, map_order, map_receipt
-from tripartite.core.mapping.xrefs import Xrefs, keys_of, keys_of_supplier
+from tripartite.core.mapping.xrefs import XrefKey, Xrefs, keys_of, keys_of_supplier
 from tripartite.core.objects import BankStatement, Invoice, Order, PaymentReport, Receipt, Requisition, Supplier
 from tripartite.runtime.bus import Batch, Outgoing, publish
 from tripartite.runtime.component import Ports
@@ -109,20 +110,36 @@ class Gateway:
             for key in keys_of(result.value, each.connection)
         }
         known = await store.xrefs(connection, keys)
+        pairs = list(zip(received, results, strict=True))
+        ours = [self._map(r.value, known, each.connection) if isinstance(r, WasRead) else None for each, r in pairs]
+        unnamed: list[tuple[XrefKey, str, bytes]] = []
+        if strange := [place for place, pair in enumerate(ours) if pair and _has_no_supplier(pair[0])]:
+            # Once more with the names held still: a supplier that comes now is seen here, or sees the rows below.
+            await store.hold_names(connection, change=False)
+            known = await store.xrefs(connection, keys)
+            for place in strange:
+                each, result = pairs[place]
+                assert isinstance(result, WasRead)
+                ours[place] = again = self._map(result.value, known, each.connection)
+                if _has_no_supplier(again[0]):
+                    waiting = codec.encode(batch.messages[place])
+                    unnamed.extend((key, each.intake_id, waiting) for key in _names_of(result.value, each.connection))
         dispositions, outgoing = [], []
-        for message, each, result in zip(batch.messages, received, results, strict=True):
+        for message, each, result, mapping in zip(batch.messages, received, results, ours, strict=True):
             if isinstance(result, Unreadable):
                 dispositions.append(_unreadable(each, result))
                 continue
-            mapped = self._mapped(each, result, known)
+            assert mapping is not None
+            mapped = self._mapped(each, result, *mapping)
             dispositions.append(mapped.disposition)
             if mapped.outgoing is not None:
                 outgoing.append(self._message(message, mapped))
         await store.dispose(connection, dispositions)
+        if unnamed:
+            await store.add_unnamed(connection, unnamed)
         await publish(connection, outgoing)
 
-    def _mapped(self, received: Received, result: WasRead, known: Xrefs) -> Mapped:
-        value, findings = self._map(result.value, known, received.connection)
+    def _mapped(self, received: Received, result: WasRead, value: Canonical, findings: tuple[Finding, ...]) -> Mapped:
         number = value.number
         company = getattr(value, "company_code", "")
         if isinstance(value, Invoice | Order | Receipt) and not company:
@@ -184,7 +201,7 @@ class Gateway:
         return Outgoing(
             CANONICAL[mapped.kind],
             Message(
-                message_id=stable_id("msg", CANONICAL[mapped.kind], mapped.disposition.intake_id),
+                message_id=_canonical_id(message, mapped),
                 type=f"tripartite.{mapped.kind}.received.v1",
                 company_code=mapped.company_code,
                 key=mapped.partition_key,
@@ -198,7 +215,7 @@ class Gateway:
         )
 
     async def on_suppliers(self, connection: Connection, batch: Batch) -> None:
-        """Keep the names of suppliers for mapping."""
+        """Keep the names of suppliers for mapping; documents that waited for one of them are read again."""
         names: dict[str, frozenset[tuple[str, str, str]]] = {}
         for message in batch.messages:
             recorded = codec.decode_own(message.payload, SupplierRecorded)
@@ -206,7 +223,24 @@ class Gateway:
             names[recorded.value.supplier_id] = (
                 frozenset() if gone else keys_of_supplier(recorded.value, message.source)
             )
+        await store.hold_names(connection, change=True)
         await store.name_suppliers(connection, names)
+        cause = batch.messages[-1]
+        again = await store.named_now(connection, {key for keys in names.values() for key in keys})
+        await publish(
+            connection,
+            [
+                Outgoing(
+                    RECEIVED,
+                    msgspec.structs.replace(
+                        message := codec.decode_own(again[intake_id], Message),
+                        message_id=stable_id("msg", message.message_id, cause.message_id),
+                        causation_id=cause.message_id,
+                    ),
+                )
+                for intake_id in sorted(again)
+            ],
+        )
 
     async def on_asks(self, connection: Connection, batch: Batch) -> None:
         """Owe the questions of the others; one pending per question and reference."""
@@ -234,6 +268,23 @@ class Mapped(msgspec.Struct, frozen=True):
     partition_key: str
     correlation_id: str
     company_code: str = ""
+
+
+def _has_no_supplier(value: Canonical) -> bool:
+    return isinstance(value, Invoice | Order) and not value.supplier_id
+
+
+def _names_of(value: Canonical, connection: str) -> list[XrefKey]:
+    """The names under which a document's supplier may come to be known."""
+    assert isinstance(value, Invoice | Order | Receipt)
+    return sorted(key for key in keys_of(value, connection) if key[0].startswith("supplier"))
+
+
+def _canonical_id(message: Message, mapped: Mapped) -> str:
+    """The id of a canonical message: one an intake, and another one where the intake was read again for a reason."""
+    intake_id = mapped.disposition.intake_id
+    again = (message.causation_id,) if message.causation_id not in ("", intake_id) else ()
+    return stable_id("msg", CANONICAL[mapped.kind], intake_id, *again)
 
 
 def _read_vendor(configured: Configured, kind: str, raw: Raw) -> WasRead | Unreadable:

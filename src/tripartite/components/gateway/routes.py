@@ -257,6 +257,11 @@ def _canonical(request: Request[Any, Any, Any], kind: str, shape: type[Any], bod
 
 def _check(request: Request[Any, Any, Any], value: Any) -> None:
     check(value)
+    if isinstance(value, Supplier):
+        mine = principal_of(request).companies
+        if mine is not None and (not value.company_codes or not set(value.company_codes) <= mine):
+            words = "a caller of some companies brings suppliers of these companies only"
+            raise codec.Malformed("access.not_found", words, "/company_codes")
     if not isinstance(value, Supplier) and (not value.company_code or not may_see(request, value.company_code)):
         raise codec.Malformed("access.not_found", f"no company {value.company_code!r} for this caller", "/company_code")
 

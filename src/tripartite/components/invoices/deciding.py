@@ -30,8 +30,10 @@ from tripartite.core.events import (
     INVOICE_EVENTS,
     ORDER_COMMANDS,
     RECEIPT_COMMANDS,
+    SUPPLIER_COMMANDS,
     RequeryReceipts,
     SeekOrder,
+    SuspendSupplier,
 )
 from tripartite.core.exceptions.reconcile import Changes, Context, reconcile
 from tripartite.core.exceptions.record import ExceptionRecord
@@ -141,7 +143,7 @@ class Decider:
         if not wanted:
             return []
         for row in recorded:
-            documents[row.invoice_id] = codec.decode_own(row.content, Invoice)
+            documents[row.invoice_id] = store.document_of(row)
         keys: set[Key] = set()
         for row in wanted:
             keys |= keys_of(company_code, documents[row.invoice_id])
@@ -523,6 +525,14 @@ class Decider:
         """What a newly opened exception asks of the others (the automated responses of the catalogue)."""
         opened = {record.reason_code for record in changes.opened}
         commands = []
+        rule = self._ports.pack.supplier_rule(row.company_code, self.today(row.company_code))
+        stops = rule is None or rule.mismatch_suspends == "supplier"
+        if stops and "supplier.mismatch" in opened and row.supplier_id:
+            stop = SuspendSupplier(row.supplier_id, "supplier.mismatch", row.invoice_id, "invoices")
+            message_id = stable_id("msg", row.decision_id, row.supplier_id)
+            commands.append(
+                event(SUPPLIER_COMMANDS, "supplier.suspend", row, codec.encode(stop), message_id, cause, now, "")
+            )
         for number in store.order_numbers(invoice):
             message_id = stable_id("msg", row.decision_id, number)
             if opened & _AWAITED_RECEIPT:

@@ -131,7 +131,7 @@ async def gather(
     rows.update({row.invoice_id: row for row in wanted})
     for row in rows.values():
         if row.invoice_id not in documents:
-            documents[row.invoice_id] = codec.decode_own(row.content, Invoice)
+            documents[row.invoice_id] = store.document_of(row)
     priors = await _priors(connection, asked, rows, documents)
     places = _places(rows, documents)
     arrived = [

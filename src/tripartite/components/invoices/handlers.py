@@ -87,6 +87,11 @@ class Invoices:
         for invoice_id, pair in zip(ids, arrived, strict=True):
             if invoice_id not in known:
                 fresh.setdefault(invoice_id, pair)
+        # What was mapped before its supplier was known comes once more, with it.
+        found_now = []
+        for invoice_id, (_, each) in zip(ids, arrived, strict=True):
+            if invoice_id in known and (named := codec.decode_own(bytes(each.value), Invoice).supplier_id):
+                found_now.append((invoice_id, named, codec.encode(each.findings)))
         documents = {
             invoice_id: codec.decode_own(bytes(each.value), Invoice) for invoice_id, (_, each) in fresh.items()
         }
@@ -116,6 +121,9 @@ class Invoices:
         again = list(await store.open_invoices_of_orders(connection, changing, OPEN)) if changing else []
         for invoice_id in again:
             causes.setdefault(invoice_id, Cause(batch.messages[0].message_id, "tripartite.credit.posted.v1"))
+        for invoice_id in await store.name_suppliers(connection, found_now) if found_now else ():
+            causes.setdefault(invoice_id, Cause(batch.messages[0].message_id, "tripartite.supplier.recorded.v1"))
+            again = [*again, *({invoice_id} - set(again))]
         await publish(connection, await self._decider.decide(connection, company, new, again, causes))
 
     async def on_order_events(self, connection: Connection, batch: Batch) -> None:
@@ -252,7 +260,7 @@ class Invoices:
                 passing[row.invoice_id] = msgspec.structs.replace(row)
             if row.state not in ("to_post", "posted"):
                 continue
-            invoice = codec.decode_own(row.content, Invoice)
+            invoice = store.document_of(row)
             now = self._ports.clock.now()
             cause = Cause(message.message_id, message.type, message.trace_id)
             finding = _posting_finding(outcome, row)

@@ -18,7 +18,6 @@ from tripartite.components.invoices.store import Row
 from tripartite.core import codec
 from tripartite.core.matching.engine import evaluate
 from tripartite.core.matching.result import MatchResult, Pair
-from tripartite.core.objects import Invoice
 from tripartite.runtime.component import Ports
 from tripartite.runtime.db import Connection
 from tripartite.runtime.http_app import Page, Problem, companies_of, may_see, permission
@@ -117,7 +116,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
     async def one_invoice(request: Request[Any, Any, Any], invoice_id: str) -> dict[str, Any]:
         async with ports.db.connection() as connection:
             row = await row_of(connection, request, invoice_id)
-            invoice = codec.decode_own(row.content, Invoice)
+            invoice = store.document_of(row)
             around = await gather(
                 connection,
                 ports.estate,

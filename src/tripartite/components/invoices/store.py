@@ -18,7 +18,7 @@ from tripartite.runtime.versions import VersionedTable
 Key = tuple[str, str]  # company code, order number
 
 ORDERS = VersionedTable(
-    "invoices.purchase_order", ("company_code", "number"), {"supplier_id": "text", "document": "bytea"}
+    "invoices.purchase_order", ("company_code", "number"), {"supplier_id": "text", "document": "bytea"}, "supplier_id"
 )
 RECEIPTS = VersionedTable("invoices.receipt", ("company_code", "number"), {"document": "bytea"})
 
@@ -94,6 +94,21 @@ async def known_ids(connection: Connection, ids: Sequence[str]) -> set[str]:
         connection, "SELECT invoice_id FROM invoices.invoice WHERE invoice_id = ANY(%s)", (list(ids),)
     )
     return {row[0] for row in await found.fetchall()}
+
+
+async def name_suppliers(connection: Connection, named: Sequence[tuple[str, str, bytes]]) -> list[str]:
+    """Fill in suppliers that were not known when their invoices were mapped: (invoice, supplier, findings). Returns the
+    open invoices that got one: what is booked, and who is named already, stays.
+    """
+    found = await execute(
+        connection,
+        """UPDATE invoices.invoice i SET supplier_id = n.supplier, findings = n.findings
+        FROM unnest(%s::text[], %s::text[], %s::bytea[]) AS n (id, supplier, findings)
+        WHERE i.invoice_id = n.id AND i.supplier_id = '' AND i.state IN ('held', 'parked', 'approval', 'observed')
+        RETURNING i.invoice_id""",
+        ([each[0] for each in named], [each[1] for each in named], [each[2] for each in named]),
+    )
+    return sorted(row[0] for row in await found.fetchall())
 
 
 async def lock_orders(connection: Connection, keys: Collection[Key], raw: RawFacts | None = None) -> dict[Key, Order]:
@@ -345,6 +360,14 @@ _LINE = (
     *("invoice_id", "line", "order_number", "order_line", "quantity", "unit"),
     *("price", "price_per", "amount", "tax_code", "description"),
 )
+
+
+def document_of(row: Row) -> Invoice:
+    """The invoice of a row as it was mapped, with the supplier that became known afterwards."""
+    invoice = codec.decode_own(row.content, Invoice)
+    if row.supplier_id == invoice.supplier_id:
+        return invoice
+    return msgspec.structs.replace(invoice, supplier_id=row.supplier_id)
 
 
 def order_numbers(invoice: Invoice) -> list[str]:

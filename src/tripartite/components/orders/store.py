@@ -24,6 +24,7 @@ ORDERS = VersionedTable(
         "leaf_id": "text",
         "recorded_at": "timestamptz",
     },
+    fills="supplier_id",
 )
 REQUISITIONS = VersionedTable(
     "orders.requisition",

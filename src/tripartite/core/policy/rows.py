@@ -185,13 +185,15 @@ class CountryRow(Row, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class SupplierRow(Row, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a supplier needs: the fields that must be there; whether the first accounts of a record must be confirmed
     like a change, or are taken over (day zero: the stock that is paid already); and what an account that nobody
-    confirmed yet suspends: payments to that `account`, or to the `supplier`. The company's own row comes before `*`.
+    confirmed yet suspends: payments to that `account`, or to the `supplier`; whether an invoice of another supplier
+    than the order's suspends that `invoice` only, or its `supplier`. The company's own row comes before `*`.
     """
 
     company: str
     required: tuple[Literal["name", "tax_id", "country", "city", "account", "payment_terms"], ...]
     first_account: Literal["confirm", "taken_over"]
     unconfirmed_suspends: Literal["account", "supplier"]
+    mismatch_suspends: Literal["invoice", "supplier"]
 
 
 # Table -> its row. The first seven make up a MatchPolicy together with duplicate and sample.
