@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from tripartite.components.gateway import names as naming
 from tripartite.components.gateway import store
 from tripartite.connectors import registry
 from tripartite.core import codec
@@ -109,14 +110,14 @@ class Gateway:
             if isinstance(result, WasRead) and isinstance(result.value, Invoice | Order | Receipt)
             for key in keys_of(result.value, each.connection)
         }
-        known = await store.xrefs(connection, keys)
+        known = await naming.xrefs(connection, keys)
         pairs = list(zip(received, results, strict=True))
         ours = [self._map(r.value, known, each.connection) if isinstance(r, WasRead) else None for each, r in pairs]
         unnamed: list[tuple[XrefKey, str, bytes]] = []
         if strange := [place for place, pair in enumerate(ours) if pair and _has_no_supplier(pair[0])]:
             # Once more with the names held still: a supplier that comes now is seen here, or sees the rows below.
-            await store.hold_names(connection, change=False)
-            known = await store.xrefs(connection, keys)
+            await naming.hold_names(connection, change=False)
+            known = await naming.xrefs(connection, keys)
             for place in strange:
                 each, result = pairs[place]
                 assert isinstance(result, WasRead)
@@ -136,7 +137,7 @@ class Gateway:
                 outgoing.append(self._message(message, mapped))
         await store.dispose(connection, dispositions)
         if unnamed:
-            await store.add_unnamed(connection, unnamed)
+            await naming.add_unnamed(connection, unnamed)
         await publish(connection, outgoing)
 
     def _mapped(self, received: Received, result: WasRead, value: Canonical, findings: tuple[Finding, ...]) -> Mapped:
@@ -223,10 +224,10 @@ class Gateway:
             names[recorded.value.supplier_id] = (
                 frozenset() if gone else keys_of_supplier(recorded.value, message.source)
             )
-        await store.hold_names(connection, change=True)
-        await store.name_suppliers(connection, names)
+        await naming.hold_names(connection, change=True)
+        await naming.name_suppliers(connection, names)
         cause = batch.messages[-1]
-        again = await store.named_now(connection, {key for keys in names.values() for key in keys})
+        again = await naming.named_now(connection, {key for keys in names.values() for key in keys})
         await publish(
             connection,
             [

@@ -338,7 +338,6 @@ async def add_exceptions(connection: Connection, records: Sequence[ExceptionReco
         ("exception_id", "version", "supplier_id", "record"),
         [(each.exception_id, each.version, each.object_id, codec.encode(each)) for each in records],
     )
-    return [row[0] for row in await found.fetchall()]
 
 
 async def versions(connection: Connection, supplier_ids: Sequence[str]) -> dict[str, int]:

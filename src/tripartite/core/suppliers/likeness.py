@@ -18,7 +18,7 @@ from tripartite.core.objects import BankAccount, Supplier
 from tripartite.core.suppliers.identity import joining_tax_id
 from tripartite.core.suppliers.ownership import account_key
 
-LIKE_ENOUGH = 90.0
+LIKE_ENOUGH = 90
 _LEGAL_FORMS = frozenset(
     (
         *("ab", "ag", "aps", "as", "asa", "bv", "co", "corp", "corporation", "doo", "eg", "ek", "gbr", "gmbh", "inc"),
