@@ -14,6 +14,7 @@ from tripartite.components.suppliers.telling import Cause
 from tripartite.core import codec
 from tripartite.core.envelope import Message
 from tripartite.core.events import DISPOSITIONS, SupplierArrived, SuspendSupplier
+from tripartite.core.exceptions.reasons import reasons
 from tripartite.core.objects import BankAccount
 from tripartite.core.suppliers.eligibility import Suspension, suspension_id
 from tripartite.core.suppliers.identity import RecordKey, Stated, keys_of
@@ -86,7 +87,7 @@ class Suppliers:
         causes: dict[RecordKey, Cause] = {}
         for message in batch.messages:
             command = codec.decode_own(message.payload, SuspendSupplier)
-            if command.reason_code.partition(".")[0] not in AREAS:
+            if command.reason_code not in reasons() or command.reason_code.partition(".")[0] not in AREAS:
                 raise Poison(message.message_id, "intake.value_out_of_range", f"no reason: {command.reason_code}")
             known = (await store.parties(connection, [command.supplier_id])).get(command.supplier_id)
             supplier_id = known.replaced_by if known and known.replaced_by else command.supplier_id
