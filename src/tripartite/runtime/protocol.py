@@ -14,14 +14,18 @@ came is `Unknown` and is probed, never repeated blindly.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal, Protocol
 
 import msgspec
 
 from tripartite.core.objects import BankStatement, Invoice, Order, PaymentReport, Receipt, Requisition, Supplier
+
+LONGEST_WAIT_SECONDS = 86_400.0  # a Retry-After beyond a day is not one
+_SECONDS = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?", re.ASCII)
 
 Role = Literal["procurement", "erp", "ap", "warehouse", "tax", "bank", "identity", "documents"]
 ObjectKind = Literal["supplier", "requisition", "order", "receipt", "invoice", "payment_report", "bank_statement"]
@@ -247,14 +251,19 @@ class HttpResponse(Protocol):
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds to wait by Retry-After, which is a number of seconds or a date; None where it was not said."""
+    """Seconds to wait by Retry-After, which is a number of seconds or a date; None where it was not said, or not in
+    words that we know. Never more than a day: no vendor parks us for longer by a slip of its own.
+    """
     value = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
-    if value.isascii() and value.replace(".", "", 1).isdigit() and len(value) < 10:
-        return float(value)
+    if _SECONDS.fullmatch(value):
+        return min(max(float(value), 0.0), LONGEST_WAIT_SECONDS)
     try:
-        return max((parsedate_to_datetime(value) - now).total_seconds(), 0.0) if value else None
-    except (TypeError, ValueError):
+        moment = parsedate_to_datetime(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    if moment.tzinfo is None:  # `-0000`: the time in UTC of somebody who does not say where he is
+        moment = moment.replace(tzinfo=UTC)
+    return min(max((moment - now).total_seconds(), 0.0), LONGEST_WAIT_SECONDS)
 
 
 class HttpFailure(Exception):

@@ -206,6 +206,7 @@ async def test_a_batch_too_large_for_a_proxy_is_sent_in_halves(sap: Sap) -> None
         (Reply(404, b'{"error":{"code":"/IWFND/MED/170","message":{"value":"no service"}}}', {}), RetryLater),
         (Reply(429, b"", {"Retry-After": "Fri, 20 Nov 2026 08:01:00 GMT"}), RetryLater),
         (Reply(429, b"", {"Retry-After": "soon"}), RetryLater),
+        (Reply(429, b"", {"Retry-After": "²"}), RetryLater),
     ],
 )
 async def test_only_an_explicit_yes_is_yes(sap: Sap, reply: Reply, kind: type) -> None:

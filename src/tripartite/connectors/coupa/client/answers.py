@@ -13,16 +13,14 @@ Failures of a pull, a fetch or a question; each says whether trying again can he
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
+from tripartite.runtime import protocol
 from tripartite.runtime.protocol import HttpFailure, HttpResponse
 
 Query = Sequence[tuple[str, str]]
-LONGEST_WAIT_SECONDS = 86_400.0  # a Retry-After beyond a day is not one
 
 
 class CoupaFailure(HttpFailure):
@@ -87,13 +85,4 @@ def is_json(response: HttpResponse) -> bool:
 
 def retry_after(response: HttpResponse, now: datetime) -> float | None:
     """The seconds Coupa asks us to wait, stated as a number or as a date; None where it names none."""
-    stated = header(response, "retry-after")
-    try:
-        seconds = float(stated)
-        return min(max(0.0, seconds), LONGEST_WAIT_SECONDS) if math.isfinite(seconds) else None
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(stated) - now).total_seconds())
-    except (ValueError, TypeError):
-        return None
+    return protocol.retry_after(response.headers, now)

@@ -32,8 +32,6 @@ from tripartite.connectors.sap_s4hana.client.transport import (
     NotSent,
     Transport,
     header,
-    retry_after,
-    value_of,
 )
 from tripartite.connectors.sap_s4hana.manifest import MANIFEST
 from tripartite.connectors.sap_s4hana.transform import WRITERS, addressed
@@ -50,6 +48,7 @@ from tripartite.runtime.protocol import (
     RetryLater,
     Unknown,
     Unwritable,
+    retry_after,
 )
 
 INVOICES = "API_SUPPLIERINVOICE_PROCESS_SRV"
@@ -175,8 +174,7 @@ class Posting:
                 return Unknown(f"outbound.answer_foreign: created {reference(document) or 'no number'}")
             return settled(document, notice_of(headers))
         if status == 429:
-            wait = retry_after(value_of(headers, "retry-after"), self._ports.now())
-            return RetryLater("too many requests (429)", wait)
+            return RetryLater("too many requests (429)", retry_after(headers, self._ports.now()))
         if 400 <= status < 500 and status != 408:
             error = error_of(content)
             if error is None:

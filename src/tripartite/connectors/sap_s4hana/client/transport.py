@@ -14,13 +14,12 @@ import asyncio
 import base64
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
 import msgspec
 
-from tripartite.runtime.protocol import ClientPorts, Connection, HttpFailure, HttpResponse, Secret
+from tripartite.runtime.protocol import ClientPorts, Connection, HttpFailure, HttpResponse, Secret, retry_after
 
 ROOT = "/sap/opu/odata/sap"
 _COOKIE = re.compile(r",\s*(?=[^;,=\s]+=)")  # between two folded Set-Cookie values, not inside `Expires=Thu, 01 ...`
@@ -65,19 +64,6 @@ def value_of(headers: Mapping[str, str], name: str) -> str:
 
 def header(response: HttpResponse, name: str) -> str:
     return value_of(response.headers, name)
-
-
-def retry_after(value: str, now: datetime) -> float | None:
-    """The seconds of a Retry-After, which is a number or a date; None where it is neither."""
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max((moment - now).total_seconds(), 0.0)
 
 
 class Transport:
@@ -192,7 +178,7 @@ class Transport:
         except HttpFailure as failure:
             raise NotSent(f"no token: {failure}") from None
         if response.status_code != 200:
-            wait = retry_after(header(response, "retry-after"), self._ports.now())
+            wait = retry_after(response.headers, self._ports.now())
             raise NotSent(f"no token: answer {response.status_code}", wait)
         try:
             answer = msgspec.json.decode(response.content, type=_TokenAnswer)
@@ -220,7 +206,7 @@ class Transport:
             raise NotSent(f"no CSRF token: {failure}") from None
         token = header(response, "x-csrf-token")
         if response.status_code != 200 or not token or token.lower() in ("required", "fetch"):
-            wait = retry_after(header(response, "retry-after"), self._ports.now())
+            wait = retry_after(response.headers, self._ports.now())
             raise NotSent(f"no CSRF token: answer {response.status_code}", wait)
         # Only name and value go back; the attributes (path, expiry) are for browsers.
         cookies = (cookie.split(";")[0].strip() for cookie in _COOKIE.split(header(response, "set-cookie")))
