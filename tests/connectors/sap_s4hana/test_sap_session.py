@@ -77,8 +77,8 @@ async def test_secrets_stand_in_no_answer_and_no_representation(sap: Sap) -> Non
         seen.append(repr(await one(sap)))
     wrong = Sap({"password": "other"})
     seen += [repr(await one(wrong)), await wrong.client.check(), await sap.client.check()]
-    token = next(iter(sap.bench.truth.__self__._sessions.values()))[0]  # type: ignore[attr-defined]
-    for part in (sap.client._transport, sap.client._posting, sap.client._reading):
+    token = next(iter(sap.bench.truth.__self__.door._sessions.values()))[0]  # type: ignore[attr-defined]
+    for part in (sap.client._transport, *sap.client._writers.values(), sap.client._reading):
         seen.append(repr(vars(part)))
     text = "\n".join(seen)
     assert PASSWORD not in text

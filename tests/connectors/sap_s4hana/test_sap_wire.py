@@ -13,6 +13,7 @@ import pytest
 
 from tripartite.connectors.sap_s4hana import wire
 from tripartite.connectors.sap_s4hana.transform import READERS
+from tripartite.connectors.sap_s4hana.wire import orders
 from tripartite.core.money import Price
 from tripartite.core.objects import Order
 from tripartite.core.quantity import Quantity
@@ -28,10 +29,18 @@ TABLES = {
         "A_SupplierInvoiceTaxType": (wire.A_SupplierInvoiceTax,),
     },
     "API_PURCHASEORDER_PROCESS_SRV.fields.tsv": {
-        "A_PurchaseOrderType": (wire.A_PurchaseOrder,),
-        "A_PurchaseOrderItemType": (wire.A_PurchaseOrderItem,),
-        "A_PurOrdAccountAssignmentType": (wire.A_PurOrdAccountAssignment,),
-        "A_PurchaseOrderScheduleLineType": (wire.A_PurchaseOrderScheduleLine,),
+        "A_PurchaseOrderType": (wire.A_PurchaseOrder, orders.A_PurchaseOrder, orders.A_PurchaseOrderRead),
+        "A_PurchaseOrderItemType": (
+            wire.A_PurchaseOrderItem,
+            orders.A_PurchaseOrderItem,
+            orders.A_PurchaseOrderItemRead,
+        ),
+        "A_PurOrdAccountAssignmentType": (
+            wire.A_PurOrdAccountAssignment,
+            orders.A_PurOrdAccountAssignment,
+            orders.A_PurOrdAccountAssignmentRead,
+        ),
+        "A_PurchaseOrderScheduleLineType": (wire.A_PurchaseOrderScheduleLine, orders.A_PurchaseOrderScheduleLine),
         "A_PurOrdPricingElementType": (wire.A_PurOrdPricingElement,),
         "A_PurchaseOrderNoteType": (wire.A_PurchaseOrderNote,),
     },
@@ -60,7 +69,7 @@ def samples() -> Path:
 def declared(kind: type) -> Iterator[tuple[str, str, str, str]]:
     """Each plain field of a shape with its Edm type, length and precision, as our annotations say."""
     for name, hint in get_type_hints(kind, include_extras=True).items():
-        if name.startswith("to_"):
+        if name.startswith("to_") or name == "metadata":
             continue
         inner = next(part for part in get_args(hint) if part is not type(None))
         meta = next((part for part in getattr(inner, "__metadata__", ()) if isinstance(part, msgspec.Meta)), None)

@@ -15,7 +15,7 @@ MANIFEST = Manifest(
     auth="basic",  # or OAuth 2 client credentials: the connection's setting `auth` says which
     reads=("order", "receipt", "supplier"),
     asks=("order_by_number", "receipts_of_order", "posting_of_invoice"),
-    writes=("post_invoice",),
+    writes=("post_invoice", "publish_order"),
     amount_unit="major",
     # SAP publishes no limit for $batch. One deep create a changeset keeps the failures of one invoice from the others;
     # a hundred of ten lines are about 400 KB, well under the usual limit of the web dispatcher.

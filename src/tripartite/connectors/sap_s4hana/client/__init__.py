@@ -1,11 +1,15 @@
-"""Talks to SAP S/4HANA. `posting` says what each answer to a write means, `reading` reads, `transport` carries the
-credentials and the CSRF token, `batch` and `feeds` are the pure parts: the frame of `$batch`, the place in a stream.
+"""Talks to SAP S/4HANA. `creating` says what each answer to a write means, `posting` and `ordering` write invoices and
+orders, `reading` reads, `transport` carries the credentials and the CSRF token, `batch` and `feeds` are the pure parts:
+the frame of `$batch`, the place in a stream.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
+from tripartite.connectors.sap_s4hana.client.creating import Answers
+from tripartite.connectors.sap_s4hana.client.ordering import Publishing
 from tripartite.connectors.sap_s4hana.client.posting import INVOICES, Posting
 from tripartite.connectors.sap_s4hana.client.reading import Reading
 from tripartite.connectors.sap_s4hana.client.transport import NotPermitted, NotSent, Transport
@@ -32,6 +36,14 @@ def connect(connection: Connection, ports: ClientPorts) -> SapClient:
     return SapClient(connection, ports)
 
 
+class _Writer(Protocol):
+    """What writes one kind of document and asks after it."""
+
+    async def submit(self, items: Sequence[Outbound]) -> Sequence[Answer]: ...
+
+    async def probe(self, item: Outbound) -> ProbeAnswer: ...
+
+
 class SapClient:
     """One connection, as the protocol wants it; each part does its own."""
 
@@ -39,16 +51,31 @@ class SapClient:
         self._connection = connection
         self._transport = Transport(connection, ports, f"{INVOICES}/")
         self._reading = Reading(self._transport, connection.settings)
-        self._posting = Posting(connection, ports, self._transport, self._reading)
+        answers = Answers(connection.settings, ports)
+        publishing = Publishing(connection, self._transport, self._reading, answers)
+        self._writers: Mapping[str, _Writer] = {
+            "post_invoice": Posting(connection, self._transport, self._reading, answers),
+            "publish_order": publishing,
+        }
 
     def __repr__(self) -> str:
         return f"SapClient({self._connection.name})"
 
     async def submit(self, items: Sequence[Outbound]) -> Sequence[Answer]:
-        return await self._posting.submit(items)
+        """One answer each, in their order; what comes together by operation is written together."""
+        answers: dict[int, Answer] = {}
+        for operation in dict.fromkeys(item.operation for item in items):
+            places = [place for place, item in enumerate(items) if item.operation == operation]
+            written = await self._writer(operation).submit([items[place] for place in places])
+            answers.update(zip(places, written, strict=True))
+        return [answers[place] for place in range(len(items))]
 
     async def probe(self, item: Outbound) -> ProbeAnswer:
-        return await self._posting.probe(item)
+        return await self._writer(item.operation).probe(item)
+
+    def _writer(self, operation: str) -> _Writer:
+        assert operation in self._writers, f"{operation} is not an operation of SAP S/4HANA"
+        return self._writers[operation]
 
     async def pull(self, stream: ObjectKind, cursor: str, limit: int) -> Page:
         return await self._reading.pull(stream, cursor, limit)

@@ -1,4 +1,4 @@
-"""Takes SAP's answers apart: the document created, the error and its details, the warning. Decides nothing."""
+"""Takes SAP's answers apart: the error and its details, the warning. Decides nothing."""
 
 from __future__ import annotations
 
@@ -11,15 +11,7 @@ from tripartite.connectors.sap_s4hana.client.transport import value_of
 
 _LONGEST_DETAIL = 600
 
-_created = msgspec.json.Decoder(wire.Envelope[wire.A_SupplierInvoiceRead])
 _errors = msgspec.json.Decoder(wire.ErrorBody)
-
-
-def document_of(content: bytes) -> wire.A_SupplierInvoiceRead | None:
-    try:
-        return _created.decode(content).d
-    except msgspec.DecodeError:
-        return None
 
 
 def error_of(content: bytes) -> wire.Error | None:

@@ -1,8 +1,8 @@
 """OData V2 `$batch`: the multipart frame around many requests, and the answers taken out of it again. Pure framing:
-what an answer means is decided in posting.py.
+what an answer means is decided in creating.py.
 
 Each invoice goes in a changeset of its own: a changeset is all or nothing, and its one error answer names no invoice.
-An answer is matched to its request by Content-ID where the server repeats it; order is the last resort (posting.py).
+An answer is matched to its request by Content-ID where the server repeats it; order is the last resort (creating.py).
 """
 
 from __future__ import annotations
@@ -44,6 +44,26 @@ def build(path: str, bodies: Sequence[bytes], name: str) -> tuple[bytes, str]:
         )
         pieces += (head.encode(), body, f"\r\n--changeset_{position}--\r\n".encode())
     pieces.append(f"--{boundary}--\r\n".encode())
+    return b"".join(pieces), f"multipart/mixed; boundary={boundary}"
+
+
+def build_changeset(calls: Sequence[tuple[str, str, str, bytes]], name: str) -> tuple[bytes, str]:
+    """A batch of one changeset, all or nothing: method, path, ETag (empty: none) and body of each request."""
+    boundary = f"batch_{name}"
+    pieces = [f"--{boundary}\r\nContent-Type: multipart/mixed; boundary=changeset_1\r\n\r\n".encode()]
+    for position, (method, path, etag, body) in enumerate(calls, 1):
+        head = (
+            "--changeset_1\r\n"
+            "Content-Type: application/http\r\n"
+            "Content-Transfer-Encoding: binary\r\n"
+            f"Content-ID: {position}\r\n\r\n"
+            f"{method} {path} HTTP/1.1\r\n"
+            "Content-Type: application/json\r\n"
+            "Accept: application/json\r\n" + (f"If-Match: {etag}\r\n" if etag else "") + f"Content-ID: {position}\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        pieces += (head.encode(), body, b"\r\n")
+    pieces.append(f"--changeset_1--\r\n--{boundary}--\r\n".encode())
     return b"".join(pieces), f"multipart/mixed; boundary={boundary}"
 
 

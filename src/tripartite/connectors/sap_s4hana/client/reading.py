@@ -154,11 +154,14 @@ class Reading:
             raise HttpFailure(str(error), sent=True) from None
 
     async def list_rows(
-        self, service: str, entity_set: str, condition: str, order: str, operation: str
+        self, service: str, entity_set: str, condition: str, order: str, operation: str, *, expand: str = ""
     ) -> list[msgspec.Raw]:
+        """All rows of a question. Errors: `NotSent`, `NotPermitted`, `HttpFailure`, also for more than the limit."""
         rows: list[msgspec.Raw] = []
         while True:
             query = {"$filter": condition, "$orderby": order, "$top": str(_LIST_PAGE), "$skip": str(len(rows))}
+            if expand:
+                query["$expand"] = expand
             response = await self._transport.read(f"{service}/{entity_set}", query, operation)
             listed = _opened(response, _listed, operation).d
             rows += listed.results

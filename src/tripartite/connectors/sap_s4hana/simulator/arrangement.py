@@ -21,14 +21,21 @@ class Company(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     small_difference: str = "1.00"
     open_from: str = ""
     year_start: int = 1
+    name: str = ""
+    chart: str = "YCOA"
+    controlling_area: str = "A000"
 
 
 class SupplierRow(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """A supplier; `companies` empty means all of the company codes. `duplicates` switches SAP's duplicate check on."""
+    """A supplier; `companies` empty means all of the company codes, `purchasing` empty all purchasing organisations.
+    `duplicates` switches SAP's duplicate check on. `withholding`: a withholding tax code in each company code.
+    """
 
     number: Word
     name: str = ""
     companies: list[str] = []
+    purchasing: list[str] = []
+    withholding: str = ""
     payment_terms: str = "0001"
     duplicates: bool = False
     blocked: bool = False
@@ -63,6 +70,8 @@ class OrderItem(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     cost_centre: str = ""
     account: str = ""
     freight: str = ""  # a planned delivery cost
+    material_group: str = ""
+    plant: str = ""
 
 
 class OrderRow(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -78,6 +87,10 @@ class OrderRow(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     deleted: str = ""
     payment_terms: str = "0001"
     changed: str = ""
+    external_reference: str = ""  # CorrespncExternalReference
+    internal_reference: str = ""  # CorrespncInternalReference
+    purchasing_organization: str = ""
+    revision: int = 1  # of this order, for its ETag
 
 
 class ReceiptItem(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -88,6 +101,7 @@ class ReceiptItem(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     unit: str = "EA"
     movement: str = "101"
     reverses: str = ""  # number/year
+    refers: str = ""  # number/year of the receipt that a return or reversal entered by reference takes from
 
 
 class ReceiptRow(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -97,6 +111,30 @@ class ReceiptRow(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     date: str = "2026-01-05"
     delivery_note: str = ""
     created: str = ""
+    text: str = ""  # MaterialDocumentHeaderText
+
+
+class CostCentreRow(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    number: Word
+    company: str
+    name: str = ""
+    controlling_area: str = "A000"
+    valid_from: str = "2000-01-01"
+    valid_to: str = "9999-12-31"
+    blocked: bool = False
+
+
+class PaymentRow(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What the payment program (`kind` ZP) or an accountant (SA, say) did to an invoice document, `number/year`.
+
+    `proposed`: it stands in a payment run that is not booked. `reset`: the clearing is taken back.
+    """
+
+    document: str
+    on: str = "2026-11-20"
+    kind: str = "ZP"
+    proposed: bool = False
+    reset: bool = False
 
 
 class Arrangement(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -107,3 +145,9 @@ class Arrangement(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     orders: list[OrderRow] = []
     receipts: list[ReceiptRow] = []
     tax_codes: dict[str, Word] = {}  # code: percent
+    cost_centres: list[CostCentreRow] = []
+    material_groups: list[str] = []
+    materials: list[str] = []
+    plants: dict[str, str] = {}  # plant: its company code; a company code is a plant of its own too
+    purchasing_organizations: list[str] = []  # beside those named like a company code
+    payments: list[PaymentRow] = []

@@ -29,7 +29,7 @@ _TICKS = re.compile(r"/Date\((-?[0-9]+)")
 _CLOCK = re.compile(r"PT([0-9]+)H([0-9]+)M([0-9]+)S\Z")
 _KEY = re.compile(r"(?:([A-Za-z]+)=)?'((?:[^']|'')*)'")
 # Stored with leading zeros, shown without: a filter meets the stored form and misses on the other.
-_PADDED = frozenset({"InvoicingParty", "Supplier", "BusinessPartner"})
+_PADDED = frozenset({"InvoicingParty", "Supplier", "BusinessPartner", "CostCenter"})
 
 
 class BadQuery(Exception):
@@ -212,26 +212,43 @@ def entity(value: Mapping[str, Any], status: int = 200, message: str = "") -> Re
     return Reply(status, msgspec.json.encode({"d": value}), headers)
 
 
-def changesets(content: bytes, content_type: str) -> list[tuple[str, str, bytes]]:
-    """The requests of a batch, one of each changeset: method, path, body. Errors: `BadQuery`."""
+class Call(msgspec.Struct, frozen=True):
+    """One request inside a changeset; names of headers in lower case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        return msgspec.json.decode(self.body, type=dict[str, Any])
+
+
+def changesets(content: bytes, content_type: str) -> list[list[Call]]:
+    """The changesets of a batch with their requests. Errors: `BadQuery`."""
     outer = _boundary(content_type)
-    found: list[tuple[str, str, bytes]] = []
+    found: list[list[Call]] = []
     for piece in content.split(b"--" + outer)[1:]:
         if piece[:2] == b"--":
             return found
         head, _, rest = piece.partition(b"\r\n\r\n")
         inner = _boundary(head.decode("latin-1"))
-        requests = [part for part in rest.split(b"--" + inner)[1:] if part[:2] != b"--"]
-        if len(requests) != 1:
-            raise BadQuery("only one deep create is taken in a changeset")
-        _, _, request = requests[0].partition(b"\r\n\r\n")
-        line, _, rest = request.partition(b"\r\n")
-        words = line.split(b" ")
-        if len(words) != 3:
-            raise BadQuery("a part of the batch is not an HTTP request")
-        _, _, body = rest.partition(b"\r\n\r\n")
-        found.append((words[0].decode(), words[1].decode(), body.rstrip(b"\r\n")))
+        parts = [part for part in rest.split(b"--" + inner)[1:] if part[:2] != b"--"]
+        if not parts:
+            raise BadQuery("an empty changeset")
+        found.append([_call(part) for part in parts])
     raise BadQuery("the batch is not closed")
+
+
+def _call(part: bytes) -> Call:
+    _, _, request = part.partition(b"\r\n\r\n")
+    head, _, body = request.partition(b"\r\n\r\n")
+    line, *fields = head.decode("latin-1").split("\r\n")
+    words = line.split(" ")
+    if len(words) != 3:
+        raise BadQuery("a part of the batch is not an HTTP request")
+    headers = {name.strip().lower(): value.strip() for name, _, value in (field.partition(":") for field in fields)}
+    return Call(words[0], words[1], headers, body.rstrip(b"\r\n"))
 
 
 def _boundary(text: str) -> bytes:
@@ -241,25 +258,35 @@ def _boundary(text: str) -> bytes:
     return found[1].encode()
 
 
-_PHRASES = {200: "OK", 201: "Created", 400: "Bad Request", 429: "Too Many Requests", 503: "Service Unavailable"}
+_PHRASES = {
+    200: "OK",
+    201: "Created",
+    204: "No Content",
+    400: "Bad Request",
+    429: "Too Many Requests",
+    503: "Service Unavailable",
+}
 
 
-def batch_reply(replies: list[Reply]) -> Reply:
-    """The answers of a batch. A success stands in a multipart of its changeset, an error bare in its place."""
+def batch_reply(replies: list[list[Reply]]) -> Reply:
+    """The answers of a batch, one list a changeset. Successes stand in a multipart of their changeset, an error bare
+    in its place: one for the whole changeset.
+    """
     pieces = []
-    for reply in replies:
-        names = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
-        answer = (
-            f"HTTP/1.1 {reply.status} {_PHRASES.get(reply.status, 'Error')}\r\n{names}"
-            f"Content-Length: {len(reply.body)}\r\n\r\n"
-        ).encode() + reply.body
-        part = b"Content-Type: application/http\r\ncontent-transfer-encoding: binary\r\n\r\n" + answer
-        if reply.status < 300:
-            part = (
-                b"Content-Type: multipart/mixed; boundary=ejjeeffe1\r\n\r\n--ejjeeffe1\r\n"
-                + part
-                + b"\r\n--ejjeeffe1--"
-            )
+    for changeset in replies:
+        answers = [_part(reply) for reply in changeset]
+        if all(reply.status < 300 for reply in changeset):
+            inner = b"".join(b"--ejjeeffe1\r\n" + answer + b"\r\n" for answer in answers)
+            part = b"Content-Type: multipart/mixed; boundary=ejjeeffe1\r\n\r\n" + inner + b"--ejjeeffe1--"
+        else:
+            (part,) = answers
         pieces.append(b"--ejjeeffe0\r\n" + part + b"\r\n")
     pieces.append(b"--ejjeeffe0--\r\n")
     return Reply(202, b"".join(pieces), {"content-type": "multipart/mixed; boundary=ejjeeffe0"})
+
+
+def _part(reply: Reply) -> bytes:
+    names = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
+    answer = f"HTTP/1.1 {reply.status} {_PHRASES.get(reply.status, 'Error')}\r\n{names}"
+    head = b"Content-Type: application/http\r\ncontent-transfer-encoding: binary\r\n\r\n"
+    return head + f"{answer}Content-Length: {len(reply.body)}\r\n\r\n".encode() + reply.body

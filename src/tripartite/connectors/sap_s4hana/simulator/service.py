@@ -1,27 +1,28 @@
-"""The HTTP side of the simulated S/4HANA: sessions and tokens, lists and entities, the deep create and `$batch`."""
+"""The HTTP side of the simulated S/4HANA: deep creates, changes, `$batch` with its changesets, function imports."""
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import quote, unquote
 
 import msgspec
 
-from tripartite.connectors.sap_s4hana.simulator import invoices, odata
+from tripartite.connectors.sap_s4hana.simulator import invoices, movements, odata, orders
+from tripartite.connectors.sap_s4hana.simulator.arrangement import OrderRow, ReceiptRow
+from tripartite.connectors.sap_s4hana.simulator.door import Door
+from tripartite.connectors.sap_s4hana.simulator.shelf import ROOT, Shelf, expanded
 from tripartite.connectors.sap_s4hana.simulator.world import Booking, Refusal, World
-from tripartite.connectors.simulating import Bench, Cut, Reply, Request, json_reply
+from tripartite.connectors.simulating import Bench, Cut, Reply, Request
 
-_ROOT = "/sap/opu/odata/sap/"
 _INVOICE = "API_SUPPLIERINVOICE_PROCESS_SRV"
-_SETS = {
-    "A_PurchaseOrder": ("API_PURCHASEORDER_PROCESS_SRV", "order"),
-    "A_MaterialDocumentHeader": ("API_MATERIAL_DOCUMENT_SRV", "receipt"),
-    "A_MaterialDocumentItem": ("API_MATERIAL_DOCUMENT_SRV", "receipt_item"),
-    "A_BusinessPartner": ("API_BUSINESS_PARTNER", "supplier"),
-    "A_SupplierInvoice": (_INVOICE, "invoice"),
+_ORDER = "API_PURCHASEORDER_PROCESS_SRV"
+_MOVEMENT = "API_MATERIAL_DOCUMENT_SRV"
+# What can be created in one deep insert: service and set -> the operation's name for faults.
+_CREATES = {
+    (_INVOICE, "A_SupplierInvoice"): "post_invoice",
+    (_ORDER, "A_PurchaseOrder"): "publish_order",
+    (_MOVEMENT, "A_MaterialDocumentHeader"): "record_receipt",
 }
 _LOCKED = "Purchasing document is locked by user MEIER"
 
@@ -33,200 +34,178 @@ def build(settings: dict[str, str], seed: int = 0) -> Bench:
     return bench
 
 
+class Write(msgspec.Struct):
+    """A write that passed its checks: what books it (visible from then on), and what pretends to have."""
+
+    book: Callable[[float], Reply]
+    pretend: Callable[[], Reply]
+
+
 class Service:
     def __init__(self, bench: Bench, settings: Mapping[str, str]) -> None:
         self.bench = bench
         self.world = World(settings)
-        self._auth = settings.get("auth", "basic")
-        pair = f"{settings.get('username', 'TRIPARTITE')}:{settings.get('password', 'bench')}"
-        self._basic = "Basic " + base64.b64encode(pair.encode()).decode()
-        pair = f"{settings.get('client_id', 'tripartite')}:{settings.get('client_secret', 'bench')}"
-        self._client = "Basic " + base64.b64encode(pair.encode()).decode()
-        self._session_seconds = float(settings.get("session_seconds", "1800"))
-        self._token_seconds = int(settings.get("token_seconds", "3600"))
-        self._page_size = int(settings.get("page_size", "1000"))
-        self._sessions: dict[str, tuple[str, float]] = {}  # session id: CSRF token, last used
-        self._tokens: dict[str, float] = {}  # bearer: end
-        self._sorted: dict[tuple[str, str], tuple[int, list[odata.Row]]] = {}  # what was sorted, and at which revision
-        self._seen: float | None = None  # the clock when last looked at; a rehearsal may replace it after the build
+        self.door = Door(bench, self.world, settings)
+        shelf = Shelf(bench, self.door, int(settings.get("page_size", "1000")))
         bench.truth = self.truth
         bench.arrange = self._arrange
-        bench.route("POST", "/sap/bc/sec/oauth2/token", "token", self._token)
-        bench.route("POST", f"{_ROOT}{_INVOICE}/\\$batch", "batch", self._batch)
-        bench.route("POST", f"{_ROOT}{_INVOICE}/A_SupplierInvoice", "post_invoice", self._post)
-        bench.route("POST", f"{_ROOT}{_INVOICE}/(Cancel|Release|Post)", "invoice_action", self._action)
-        bench.route("GET", f"{_ROOT}(API_[A-Z_]+)/?", "csrf", self._root)
-        bench.route("GET", f"{_ROOT}(API_[A-Z_]+)/(A_[A-Za-z]+)", "read", self._list)
-        bench.route("GET", f"{_ROOT}(API_[A-Z_]+)/(A_[A-Za-z]+)\\((.+)\\)", "read", self._entity)
-        bench.route("PATCH", f"{_ROOT}{_INVOICE}/A_SupplierInvoice\\(.+\\)", "post_invoice", self._not_updatable)
+        bench.route("POST", "/sap/bc/sec/oauth2/token", "token", self.door.token)
+        bench.route("POST", f"{ROOT}(API_[A-Z_]+)/\\$batch", "batch", self._batch)
+        for (service, entity_set), operation in _CREATES.items():
+            bench.route("POST", f"{ROOT}({service})/({entity_set})", operation, self._post)
+        bench.route("POST", f"{ROOT}{_INVOICE}/(Cancel|Release|Post)", "invoice_action", self._action)
+        bench.route("GET", f"{ROOT}(API_[A-Z_]+)/?", "csrf", self.door.root)
+        bench.route("GET", f"{ROOT}(API_[A-Z_]+)/(A_[A-Za-z]+)", "read", shelf.list)
+        bench.route("GET", f"{ROOT}(API_[A-Z_]+)/(A_[A-Za-z]+)\\((.+)\\)", "read", shelf.entity)
+        bench.route("PATCH", f"{ROOT}{_INVOICE}/A_SupplierInvoice\\(.+\\)", "post_invoice", self._not_updatable)
 
     def truth(self) -> dict[str, Any]:
         return {
             "invoices": invoices.ledger(self.world),
             "orders": list(self.world.entities["order"].values()),
             "receipts": list(self.world.entities["receipt"].values()),
+            "clearings": [
+                {"document": "/".join(key), "clearing": each.number, "on": each.on, "kind": each.kind}
+                for key, each in self.world.clearings.items()
+            ],
         }
 
     def _arrange(self, value: Any) -> dict[str, int]:
-        self._tick()
+        self.door.tick()
         return self.world.arrange(value)
 
-    def _tick(self) -> None:
-        now = self.bench.clock()
-        if self._seen is not None:
-            self.world.elapsed += max(now - self._seen, 0.0)
-        self._seen = now
-
-    # The door: credentials, session, CSRF token
-
-    def _refused(self, request: Request, operation: str, *, write: bool) -> Reply | None:
-        self._tick()
-        now = self.bench.clock()
-        expired = self.bench.fault(operation, "expire") if self.bench.faults else None
-        if expired and self._auth == "oauth":
-            self._tokens.clear()
-        if (expired and self._auth != "oauth") or (self.bench.faults and self.bench.fault(operation, "csrf")):
-            self._sessions.clear()
-        credentials = request.headers.get("authorization", "")
-        if self._auth == "basic" and credentials != self._basic:
-            return Reply(401, b"Anmeldung fehlgeschlagen", {"www-authenticate": 'Basic realm="S4H"'})
-        if self._auth == "oauth" and self._tokens.get(credentials.removeprefix("Bearer "), 0.0) <= now:
-            return Reply(401, b"", {"www-authenticate": 'Bearer realm="S4H", error="invalid_token"'})
-        if write:
-            session = self._session_of(request)
-            held = self._sessions.get(session)
-            if held is None or held[0] != request.headers.get("x-csrf-token") or now - held[1] > self._session_seconds:
-                self._sessions.pop(session, None)
-                headers = {"x-csrf-token": "Required", "content-type": "text/plain;charset=utf-8"}
-                return Reply(403, b"CSRF token validation failed", headers)
-            self._sessions[session] = (held[0], now)
-        return None
-
-    @staticmethod
-    def _session_of(request: Request) -> str:
-        found = re.search(r"SAP_SESSIONID_S4H_100=([^;,\s]+)", request.headers.get("cookie", ""))
-        return found[1] if found else ""
-
-    async def _token(self, request: Request, match: re.Match[str]) -> Reply:
-        if reply := await self.bench.before("token"):
-            return reply
-        if request.headers.get("authorization") != self._client or b"client_credentials" not in request.body:
-            return json_reply({"error": "invalid_client"}, 401)
-        token = f"{self.bench.random.getrandbits(128):032x}"
-        self._tokens[token] = self.bench.clock() + self._token_seconds
-        return json_reply({"access_token": token, "token_type": "Bearer", "expires_in": self._token_seconds})
-
-    async def _root(self, request: Request, match: re.Match[str]) -> Reply:
-        if reply := self._refused(request, "csrf", write=False) or await self.bench.before("csrf"):
-            return reply
-        headers = {"content-type": "application/json"}
-        if request.headers.get("x-csrf-token", "").lower() == "fetch":
-            session = f"{self.bench.random.getrandbits(96):024x}%3d"
-            token = f"{self.bench.random.getrandbits(96):024X}=="
-            self._sessions[session] = (token, self.bench.clock())
-            headers["x-csrf-token"] = token
-            # Two cookies, folded into one header as some servers and all proxies may.
-            headers["set-cookie"] = (
-                f"SAP_SESSIONID_S4H_100={session}; path=/; expires=Thu, 01-Jan-2099 00:00:00 GMT; secure; HttpOnly, "
-                "sap-usercontext=sap-client=100; path=/"
-            )
-        return Reply(200, b'{"d":{"EntitySets":["A_SupplierInvoice"]}}', headers)
-
-    # Writes
+    # One write
 
     async def _post(self, request: Request, match: re.Match[str]) -> Reply:
-        if reply := self._refused(request, "post_invoice", write=True):
+        operation = _CREATES[match[1], match[2]]
+        if reply := self.door.refused(request, operation, write=True):
             return reply
-        reply, ending = await self._create(request.body)
+        call = odata.Call("POST", match[2], request.headers, request.body)
+        reply, ending = await self._write(match[1], operation, [call])
         if ending:
             await self._end(ending)
         return reply
-
-    async def _batch(self, request: Request, match: re.Match[str]) -> Reply:
-        if reply := self._refused(request, "batch", write=True) or await self.bench.before("batch"):
-            return reply
-        try:
-            requests = odata.changesets(request.body, request.headers.get("content-type", ""))
-        except odata.BadQuery as error:
-            return odata.error("/IWFND/CM_MGW/515", str(error), service=_INVOICE)  # (u)
-        replies: list[Reply] = []
-        ending = ""
-        for method, path, body in requests:
-            if (method, path) != ("POST", "A_SupplierInvoice"):
-                replies.append(odata.error("/IWFND/CM_MGW/516", f"{method} {path} is not taken here", 405))  # (u)
-                continue
-            self.bench.calls["post_invoice"] += 1
-            reply, struck = await self._create(body)
-            replies.append(reply)
-            ending = ending or struck
-            if struck == "cut":
-                break
-        if ending:
-            await self._end(ending)
-        if reply := await self.bench.after("batch"):
-            return reply
-        return odata.batch_reply(self._disturbed(replies))
-
-    def _disturbed(self, replies: list[Reply]) -> list[Reply]:
-        if not self.bench.faults:
-            return replies
-        if self.bench.fault("batch", "batch.echo"):
-            replies = [
-                Reply(reply.status, reply.body, {**reply.headers, "content-id": str(place)})
-                for place, reply in enumerate(replies, 1)
-            ]
-        if self.bench.fault("batch", "batch.reorder"):
-            replies = replies[::-1]
-        if self.bench.fault("batch", "batch.omit"):
-            replies = replies[:-1]
-        return replies
 
     async def _end(self, ending: str) -> None:
         if ending == "hang":
             await self.bench.hang()
         raise Cut
 
-    async def _create(self, body: bytes) -> tuple[Reply, str]:
-        """One deep create: its reply, and how the call ends where a fault strikes after the commit."""
+    async def _write(self, service: str, operation: str, calls: list[odata.Call]) -> tuple[Reply, str]:
+        """One deep create or one changeset: its reply, and how the call ends where a fault strikes after the commit."""
         bench = self.bench
         if bench.faults:
-            if reply := await bench.before("post_invoice"):
+            if reply := await bench.before(operation):
                 return reply, ""
-            if bench.fault("post_invoice", "lock"):
-                return odata.error("06/001", _LOCKED, service=_INVOICE), ""
+            if bench.fault(operation, "lock"):
+                return odata.error("06/001", _LOCKED, service=service), ""
         try:
-            booking = invoices.check(self.world, msgspec.json.decode(body, type=dict[str, Any]))
+            write = self._checked(service, calls)
         except Refusal as refusal:
-            return odata.error(refusal.code, refusal.text, service=_INVOICE), ""
+            return odata.error(refusal.code, refusal.text, refusal.status, service=service), ""
         except (msgspec.DecodeError, ValueError, TypeError, AttributeError):
-            return odata.error("/IWBEP/CM_MGW_RT/019", "Malformed JSON", service=_INVOICE), ""  # (u)
+            return odata.error("/IWBEP/CM_MGW_RT/019", "Malformed JSON", service=service), ""  # (u)
         if bench.faults:
-            return await self._create_with_faults(booking)
-        return self._created(invoices.commit(self.world, booking)), ""
+            return await self._write_with_faults(operation, write)
+        return write.book(0.0), ""
 
-    async def _create_with_faults(self, booking: Booking) -> tuple[Reply, str]:
-        bench = self.bench
-        if bench.fault("post_invoice", "lie_dropped"):
+    def _checked(self, service: str, calls: list[odata.Call]) -> Write:
+        first = calls[0]
+        if len(calls) == 1 and first.method == "POST" and (service, first.path) in _CREATES:
+            body = first.json()
+            if service == _INVOICE:
+                return self._invoice(invoices.check(self.world, body))
+            if service == _ORDER:
+                order = orders.check(self.world, body)
+                return Write(
+                    lambda at: self._created_order(orders.commit(self.world, order), at),
+                    lambda: self._pretended(order),
+                )
+            receipt = movements.check(self.world, body)
+            return Write(
+                lambda at: self._created_receipt(movements.commit(self.world, receipt), at),
+                lambda: self._created_receipt(msgspec.structs.replace(receipt, number=self.world.draw_movement()), 0.0),
+            )
+        if service != _ORDER:
+            raise Refusal("/IWFND/CM_MGW/516", f"{first.method} {first.path} is not taken here", 405)  # (u)
+        order = orders.changed(self.world, calls)
+
+        def change(at: float) -> Reply:
+            self.world.put_order(orders.changed(self.world, calls))
+            self._hide("order", str(order.number), at)
+            return Reply(204)
+
+        return Write(change, lambda: Reply(204))
+
+    def _invoice(self, booking: Booking) -> Write:
+        def pretend() -> Reply:
             booking.number, booking.accounting = self.world.draw()
-            return self._created(booking), ""
-        if fault := bench.fault("post_invoice", "late_commit"):
-            bench.later(fault.delay, lambda: self._commit_late(booking))
-            return Reply(), "cut"
-        if fault := bench.fault("post_invoice", "lag"):
-            booking.visible_at = bench.clock() + fault.delay
-        invoices.commit(self.world, booking)
-        if bench.fault("post_invoice", "lie_twice"):
-            invoices.commit(self.world, msgspec.structs.replace(booking))
-        if bench.fault("post_invoice", "commit_then_hang"):
-            return self._created(booking), "hang"
-        if bench.fault("post_invoice", "commit_then_cut"):
-            return self._created(booking), "cut"
-        if reply := await bench.after("post_invoice"):
-            return reply, ""
-        return self._created(booking), ""
+            return self._created(booking)
 
-    def _commit_late(self, booking: Booking) -> None:
-        invoices.commit(self.world, booking)
+        return Write(
+            lambda at: self._created(invoices.commit(self.world, msgspec.structs.replace(booking, visible_at=at))),
+            pretend,
+        )
+
+    async def _write_with_faults(self, operation: str, write: Write) -> tuple[Reply, str]:
+        bench = self.bench
+        if bench.fault(operation, "lie_dropped"):
+            return write.pretend(), ""
+        if fault := bench.fault(operation, "late_commit"):
+            bench.later(fault.delay, lambda: self._commit_late(write))
+            return Reply(), "cut"
+        at = 0.0
+        if fault := bench.fault(operation, "lag"):
+            at = bench.clock() + fault.delay
+        reply = write.book(at)
+        if bench.fault(operation, "lie_twice"):
+            write.book(at)
+        if bench.fault(operation, "commit_then_hang"):
+            return reply, "hang"
+        if bench.fault(operation, "commit_then_cut"):
+            return reply, "cut"
+        if instead := await bench.after(operation):
+            return instead, ""
+        return reply, ""
+
+    @staticmethod
+    def _commit_late(write: Write) -> None:
+        try:
+            write.book(0.0)
+        except Refusal:
+            return  # somebody changed it meanwhile: its ETag is stale, as there
+
+    def _hide(self, kind: str, key: Any, at: float) -> None:
+        if at:
+            self.world.hidden[kind, key] = at
+
+    def _created_order(self, order: OrderRow, at: float) -> Reply:
+        self._hide("order", str(order.number), at)
+        return odata.entity(expanded("A_PurchaseOrder", self.world.entities["order"][str(order.number)], {}), 201)
+
+    def _pretended(self, order: OrderRow) -> Reply:
+        number = order.number or self.world.draw_order()
+        return odata.entity(
+            {
+                "PurchaseOrder": number,
+                "CompanyCode": order.company,
+                "Supplier": order.supplier,
+                "CorrespncExternalReference": order.external_reference,
+            },
+            201,
+        )
+
+    def _created_receipt(self, receipt: ReceiptRow, at: float) -> Reply:
+        key = (str(receipt.number), receipt.year)
+        self._hide("receipt", key, at)
+        shown = {
+            "MaterialDocumentYear": receipt.year,
+            "MaterialDocument": str(receipt.number),
+            "MaterialDocumentHeaderText": receipt.text,
+            "ReferenceDocument": receipt.delivery_note,
+            "to_MaterialDocumentItem": {"__deferred": {"uri": "to_MaterialDocumentItem"}},
+        }
+        return odata.entity(shown, 201)
 
     @staticmethod
     def _created(booking: Booking) -> Reply:
@@ -235,9 +214,58 @@ class Service:
             message = '{"code":"M8/504","message":"Invoice blocked for payment","severity":"warning"}'  # (u)
         return odata.entity(invoices.entity(booking), 201, message)
 
-    async def _action(self, request: Request, match: re.Match[str]) -> Reply:
-        if reply := self._refused(request, "invoice_action", write=True):
+    # Many writes
+
+    async def _batch(self, request: Request, match: re.Match[str]) -> Reply:
+        if reply := self.door.refused(request, "batch", write=True) or await self.bench.before("batch"):
             return reply
+        service = match[1]
+        try:
+            changesets = odata.changesets(request.body, request.headers.get("content-type", ""))
+            if any(len(calls) > 1 for calls in changesets) and service != _ORDER:
+                raise odata.BadQuery("only one deep create is taken in a changeset")
+        except odata.BadQuery as error:
+            return odata.error("/IWFND/CM_MGW/515", str(error), service=service)  # (u)
+        operation = next((name for (known, _), name in _CREATES.items() if known == service), "batch")
+        replies: list[list[Reply]] = []
+        ending = ""
+        for calls in changesets:
+            self.bench.calls[operation] += 1
+            reply, struck = await self._write(service, operation, calls)
+            # A changeset of several requests answers each of them, or with one error for all.
+            replies.append([_answer_to(call, reply) for call in calls] if reply.status < 300 else [reply])
+            ending = ending or struck
+            if struck == "cut":
+                break
+        if ending:
+            await self._end(ending)
+        if instead := await self.bench.after("batch"):
+            return instead
+        return odata.batch_reply(self._disturbed(replies))
+
+    def _disturbed(self, replies: list[list[Reply]]) -> list[list[Reply]]:
+        if not self.bench.faults:
+            return replies
+        if self.bench.fault("batch", "batch.echo"):
+            replies = [
+                [Reply(reply.status, reply.body, {**reply.headers, "content-id": str(place)}) for reply in changeset]
+                for place, changeset in enumerate(replies, 1)
+            ]
+        if self.bench.fault("batch", "batch.reorder"):
+            replies = replies[::-1]
+        if self.bench.fault("batch", "batch.omit"):
+            replies = replies[:-1]
+        return replies
+
+    # Function imports of the supplier invoice
+
+    async def _action(self, request: Request, match: re.Match[str]) -> Reply:
+        bench = self.bench
+        operation = "release_payment_block" if match[1] == "Release" else "invoice_action"
+        if reply := self.door.refused(request, operation, write=True) or await bench.before(operation):
+            return reply
+        if bench.fault(operation, "lock"):
+            return odata.error("06/001", _LOCKED, service=_INVOICE)
         key = tuple(request.query.get(name, "").strip("'") for name in ("SupplierInvoice", "FiscalYear"))
         booking = self.world.by_number.get((key[0], key[1]))
         if booking is None:
@@ -250,7 +278,10 @@ class Service:
             answer = {"ReverseDocument": booking.reversed_by, "FiscalYear": booking.year, "Success": True}
             return odata.entity({"Cancel": answer})
         if match[1] == "Release":
-            booking.block = "" if booking.block == "R" else booking.block  # a manual key is not lifted by it
+            if not bench.fault(operation, "lie_dropped"):
+                booking.block = "" if booking.block == "R" else booking.block  # a manual key is not lifted by it
+            if instead := await bench.after(operation):
+                return instead
         elif booking.status == "B":
             booking.status = "5"
         else:
@@ -260,109 +291,10 @@ class Service:
     async def _not_updatable(self, request: Request, match: re.Match[str]) -> Reply:
         return odata.error("/IWFND/CM_BEC/026", "Method 'PATCH' not allowed", 405, service=_INVOICE)  # (u)
 
-    # Reads
 
-    def _rows(self, kind: str, equal: Mapping[str, str]) -> Iterable[dict[str, Any]]:
-        entities = self.world.entities
-        if kind == "invoice":
-            found = self.world.bookings
-            if "SupplierInvoiceIDByInvcgParty" in equal:
-                found = self.world.by_reference.get(equal["SupplierInvoiceIDByInvcgParty"], [])
-            now = self.bench.clock()
-            return (invoices.entity(booking) for booking in found if booking.visible_at <= now)
-        if kind == "receipt_item":
-            return (item for row in entities["receipt"].values() for item in row["to_MaterialDocumentItem"])
-        return entities[kind].values()
-
-    def _ordered(self, kind: str, equal: Mapping[str, str], fields: str) -> list[odata.Row]:
-        if kind == "invoice":
-            return odata.order(list(self._rows(kind, equal)), fields)
-        held = self._sorted.get((kind, fields))
-        if held is None or held[0] != self.world.revision:
-            held = self._sorted[kind, fields] = (
-                self.world.revision,
-                odata.order(list(self._rows(kind, equal)), fields),
-            )
-        return held[1]
-
-    async def _list(self, request: Request, match: re.Match[str]) -> Reply:
-        if reply := self._refused(request, "read", write=False) or await self.bench.before("read"):
-            return reply
-        service, kind = _SETS.get(match[2], ("", ""))
-        if service != match[1]:
-            return odata.error("/IWFND/MED/170", f"No service found for {match[1]}/{match[2]}", 404)
-        query = request.query
-        try:
-            condition = odata.Filter(query["$filter"]) if query.get("$filter") else None
-        except odata.BadQuery as error:
-            return odata.error("/IWFND/CM_MGW/571", str(error))  # (u)
-        skip = int(query.get("$skip", "0"))
-        top = int(query["$top"]) if "$top" in query else None
-        counted = query.get("$inlinecount") == "allpages"
-        chosen: list[odata.Row] = []
-        for row in self._ordered(kind, condition.equal if condition else {}, query.get("$orderby", "")):
-            if condition is None or condition.test(row):
-                chosen.append(row)
-                if not counted and top is not None and len(chosen) >= skip + top:
-                    break
-        # Both wrappings of the limit: what the caller asks for, and what the server is willing to give at once.
-        wanted = chosen[skip:] if top is None else chosen[skip : skip + top]
-        start = int(query.get("$skiptoken", "0"))
-        page = wanted[start : start + self._page_size]
-        expand = _expansion(query.get("$expand", ""))
-        answer: dict[str, Any] = {"results": [_expanded(match[2], row, expand) for row in page]}
-        if counted:
-            answer["__count"] = str(len(chosen))
-        if start + len(page) < len(wanted):
-            pairs = {**query, "$skiptoken": str(start + len(page))}
-            text = "&".join(f"{name}={quote(value, safe='$')}" for name, value in pairs.items())
-            answer["__next"] = f"https://s4h.example{_ROOT}{match[1]}/{match[2]}?{text}"
-        return odata.entity(answer)
-
-    async def _entity(self, request: Request, match: re.Match[str]) -> Reply:
-        if reply := self._refused(request, "read", write=False) or await self.bench.before("read"):
-            return reply
-        service, kind = _SETS.get(match[2], ("", ""))
-        if service != match[1]:
-            return odata.error("/IWFND/MED/170", f"No service found for {match[1]}/{match[2]}", 404)
-        row = self._by_key(kind, odata.keys(unquote(match[3])))
-        if row is None:
-            return odata.error("/IWBEP/CM_MGW_RT/004", f"Resource not found for {match[2]}", 404)  # (u)
-        return odata.entity(_expanded(match[2], row, _expansion(request.query.get("$expand", ""))))
-
-    def _by_key(self, kind: str, key: Mapping[str, str]) -> dict[str, Any] | None:
-        if kind == "invoice":
-            booking = self.world.by_number.get((key.get("SupplierInvoice", ""), key.get("FiscalYear", "")))
-            return invoices.entity(booking) if booking and booking.visible_at <= self.bench.clock() else None
-        if kind == "receipt":
-            return self.world.entities[kind].get((key.get("MaterialDocument", ""), key.get("MaterialDocumentYear", "")))
-        number = key.get("", "")
-        return self.world.entities[kind].get(number) or self.world.entities[kind].get(number.lstrip("0"))
-
-
-Expansion = dict[str, "Expansion"]
-
-
-def _expansion(text: str) -> Expansion:
-    tree: Expansion = {}
-    for path in text.split(","):
-        place = tree
-        for step in path.strip().split("/"):
-            if step:
-                place = place.setdefault(step, {})
-    return tree
-
-
-def _expanded(name: str, row: Mapping[str, Any], expand: Expansion) -> dict[str, Any]:
-    """An entity with the children asked for inline and the others as links, as V2 shows them."""
-    result: dict[str, Any] = {"__metadata": {"type": name + "Type", "uri": name}}
-    for field, value in row.items():
-        if not field.startswith("to_"):
-            result[field] = value
-        elif field not in expand:
-            result[field] = {"__deferred": {"uri": f"{name}/{field}"}}
-        elif isinstance(value, list):
-            result[field] = {"results": [_expanded(field, child, expand[field]) for child in value]}
-        elif isinstance(value, Mapping):
-            result[field] = _expanded(field, value, expand[field])
-    return result
+def _answer_to(call: odata.Call, reply: Reply) -> Reply:
+    """One request's answer out of its changeset's: a change brings nothing back, what is new comes with its key."""
+    if reply.status != 204 or call.method != "POST":
+        return reply
+    body = call.json()
+    return odata.entity({name: body.get(name) for name in ("PurchaseOrder", "PurchaseOrderItem")}, 201)

@@ -15,24 +15,27 @@ from typing import Any
 
 import msgspec
 
+from tripartite.connectors.sap_s4hana.simulator import entities
 from tripartite.connectors.sap_s4hana.simulator.arrangement import (
     Arrangement,
     Company,
+    CostCentreRow,
     OrderItem,
     OrderRow,
+    PaymentRow,
     ReceiptRow,
     SupplierRow,
 )
-from tripartite.connectors.sap_s4hana.simulator.odata import clock, ticks
 
 
 class Refusal(Exception):
     """An error message of SAP: `<message class>/<number>` and its text."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: str, text: str, status: int = 400) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
+        self.status = status
 
 
 Part = tuple[str, int, int, int, str]  # order, item, amount, quantity, receipt
@@ -64,6 +67,14 @@ class Booking(msgspec.Struct):
 
     def lines(self) -> list[Part]:
         return msgspec.json.decode(self.parts, type=list[Part])
+
+
+class Clearing(msgspec.Struct, frozen=True):
+    """How an open item of a supplier was cleared; without a number it only stands in a payment run."""
+
+    number: str
+    on: str
+    kind: str
 
 
 _AMOUNT = re.compile(r"-?[0-9]{1,11}(?:\.[0-9]{1,3})?\Z")
@@ -112,6 +123,11 @@ def day_of(text: str) -> date:
     return date(1970, 1, 1) + timedelta(days=int(match[1]) // 86_400_000)
 
 
+def day_ticks(text: str) -> str:
+    """An ISO date as `/Date(ms)/`."""
+    return f"/Date({(date.fromisoformat(text) - date(1970, 1, 1)).days * 86_400_000})/"
+
+
 def shown(value: int, currency: str) -> str:
     """Thousandths as an amount with the currency's decimals."""
     digits = DIGITS.get(currency, 2)
@@ -142,10 +158,21 @@ class World:
         self.by_number: dict[tuple[str, str], Booking] = {}
         self.invoiced: dict[tuple[str, int], int] = defaultdict(int)
         self.received: dict[tuple[str, int], int] = defaultdict(int)
+        self.cost_centres: dict[tuple[str, str], list[CostCentreRow]] = defaultdict(list)  # by company and number
+        self.material_groups: set[str] = set()
+        self.materials: set[str] = set()
+        self.plants: dict[str, str] = {}
+        self.purchasing: set[str] = set()
+        self.clearings: dict[tuple[str, str], Clearing] = {}  # of an invoice document, by number and year
         self.entities: dict[str, dict[Any, dict[str, Any]]] = {"order": {}, "receipt": {}, "supplier": {}}
+        self.hidden: dict[tuple[str, Any], float] = {}  # what reads do not see before that time, by kind and key
         self.revision = 0  # of what was arranged
         self._next_invoice = 5_105_600_000
         self._next_accounting = 5_100_000_000
+        self._next_order = 4_500_000_000
+        self._next_movement = 5_000_001_000
+        self._next_clearing = 1_500_000_000
+        self.external_orders = settings.get("order_numbers", "internal") == "external"
         self.tolerance = int(settings.get("price_tolerance_percent", "10"))
         self.strict_receipts = settings.get("quantity_message", "warning") == "error"
         self._origin = datetime.fromisoformat(settings.get("now", "2026-11-20T08:00:00+00:00"))
@@ -159,6 +186,17 @@ class World:
         self._next_invoice += 1
         self._next_accounting += 1
         return str(self._next_invoice), str(self._next_accounting)
+
+    def draw_order(self) -> str:
+        """The next number of the internal range that is free."""
+        self._next_order += 1
+        while str(self._next_order) in self.orders:
+            self._next_order += 1
+        return str(self._next_order)
+
+    def draw_movement(self) -> str:
+        self._next_movement += 1
+        return str(self._next_movement)
 
     # Arranging
 
@@ -174,25 +212,65 @@ class World:
         for supplier in given.suppliers:
             supplier.number = stripped(supplier.number)
             self.suppliers[supplier.number] = supplier
-            self.entities["supplier"][supplier.number] = self._supplier_entity(supplier)
+            shown_as = self.entities["supplier"]
+            shown_as[supplier.number] = entities.supplier_entity(
+                supplier,
+                supplier.companies or list(self.companies),
+                shown_as.get(supplier.number),
+                self._moment(supplier.changed),
+            )
         for order in given.orders:
             order.number, order.supplier = str(order.number), stripped(order.supplier)
             order.invoicing_party = stripped(order.invoicing_party or order.supplier)
-            if before := self.orders.get(order.number):
-                for item in before.items:
-                    self.order_items.pop((order.number, item.item), None)
-            self.orders[order.number] = order
-            for item in order.items:
-                self.order_items[order.number, item.item] = item
-            self.entities["order"][order.number] = self._order_entity(order)
+            self.put_order(order)
         for receipt in given.receipts:
             receipt.number = str(receipt.number).zfill(10)
-            if known := self.receipts.get((receipt.number, receipt.year)):
-                self._receive(known, -1)
-            self.receipts[receipt.number, receipt.year] = receipt
-            self._receive(receipt, 1)
-            self.entities["receipt"][receipt.number, receipt.year] = self._receipt_entity(receipt)
+            self.put_receipt(receipt)
+        self.material_groups.update(given.material_groups)
+        self.materials.update(given.materials)
+        self.plants.update(given.plants)
+        self.purchasing.update(given.purchasing_organizations)
+        for centre in given.cost_centres:
+            self.cost_centres[centre.company, stripped(centre.number)].append(centre)
+        for payment in given.payments:
+            number, _, year = payment.document.partition("/")
+            self._pay((number, year), payment)
         return {name: len(rows) for name, rows in self.entities.items()}
+
+    def put_order(self, order: OrderRow) -> None:
+        """An order as it stands from now on."""
+        number = str(order.number)
+        if before := self.orders.get(number):
+            for item in before.items:
+                self.order_items.pop((number, item.item), None)
+        self.orders[number] = order
+        for item in order.items:
+            self.order_items[number, item.item] = item
+        supplier = self.suppliers.get(str(order.supplier))
+        self.entities["order"][number] = entities.order_entity(order, supplier, self._moment(order.changed))
+        self.revision += 1
+
+    def put_receipt(self, receipt: ReceiptRow) -> None:
+        """A material document; its quantities count from now on."""
+        key = (str(receipt.number), receipt.year)
+        if known := self.receipts.get(key):
+            self._receive(known, -1)
+        self.receipts[key] = receipt
+        self._receive(receipt, 1)
+        self.entities["receipt"][key] = entities.receipt_entity(receipt, self._moment(receipt.created))
+        self.revision += 1
+
+    def _pay(self, key: tuple[str, str], payment: PaymentRow) -> None:
+        if key not in self.by_number:
+            raise ValueError(f"there is no invoice document {key[0]}/{key[1]} to pay")
+        if payment.reset:
+            self.clearings.pop(key, None)
+            return
+        number = ""
+        if not payment.proposed:
+            self._next_clearing += 1
+            number = str(self._next_clearing)
+        self.clearings[key] = Clearing(number, payment.on, payment.kind)
 
     def _receive(self, receipt: ReceiptRow, times: int) -> None:
         for line in receipt.items:
@@ -201,151 +279,3 @@ class World:
 
     def _moment(self, stated: str) -> datetime:
         return datetime.fromisoformat(stated).astimezone(UTC) if stated else self.now()
-
-    def _order_entity(self, order: OrderRow) -> dict[str, Any]:
-        supplier = self.suppliers.get(str(order.supplier))
-        return {
-            "PurchaseOrder": str(order.number),
-            "CompanyCode": order.company,
-            "PurchaseOrderType": "NB",
-            "PurchasingDocumentDeletionCode": order.deleted,
-            "PurchasingProcessingStatus": order.status,
-            "CreatedByUser": "BUYER",
-            "LastChangeDateTime": ticks(self._moment(order.changed), offset=True),
-            "Supplier": str(order.supplier),
-            "InvoicingParty": str(order.invoicing_party),
-            "PaymentTerms": order.payment_terms,
-            "PurchaseOrderDate": _day(order.date),
-            "DocumentCurrency": order.currency,
-            "ValidityStartDate": None,
-            "ValidityEndDate": None,
-            "ReleaseIsNotCompleted": not order.released,
-            "AddressName": supplier.name if supplier else "",
-            "AddressCountry": supplier.country if supplier else "",
-            "to_PurchaseOrderNote": [],
-            "to_PurchaseOrderItem": [self._item_entity(order, item) for item in order.items],
-        }
-
-    @staticmethod
-    def _item_entity(order: OrderRow, item: OrderItem) -> dict[str, Any]:
-        coding = {"AccountAssignmentNumber": "01", "IsDeleted": False}
-        freight = {"ConditionType": "FRB1", "ConditionCategory": "B", "ConditionInactiveReason": ""}
-        return {
-            "PurchaseOrder": str(order.number),
-            "PurchaseOrderItem": str(item.item),
-            "PurchasingDocumentDeletionCode": item.deleted,
-            "PurchaseOrderItemText": item.text,
-            "Plant": order.company,
-            "Material": item.material,
-            "SupplierMaterialNumber": item.supplier_material,
-            "OrderQuantity": str(item.quantity),
-            "PurchaseOrderQuantityUnit": item.unit,
-            "OrderPriceUnit": item.unit,
-            "OrderPriceUnitToOrderUnitNmrtr": "1",
-            "OrdPriceUnitToOrderUnitDnmntr": "1",
-            "DocumentCurrency": order.currency,
-            "NetPriceAmount": str(item.price),
-            "NetPriceQuantity": str(item.per),
-            "TaxCode": item.tax_code,
-            "OverdelivTolrtdLmtRatioInPct": item.over_percent,
-            "UnlimitedOverdeliveryIsAllowed": item.unlimited,
-            "UnderdelivTolrtdLmtRatioInPct": "0.0",
-            "IsCompletelyDelivered": False,
-            "IsFinallyInvoiced": item.final,
-            "PurchaseOrderItemCategory": item.category,
-            "AccountAssignmentCategory": "K" if item.cost_centre else "",
-            "GoodsReceiptIsExpected": item.gr,
-            "InvoiceIsExpected": True,
-            "InvoiceIsGoodsReceiptBased": item.gr_based,
-            "EvaldRcptSettlmtIsAllowed": item.ers,
-            "IsReturnsItem": False,
-            "OverallLimitAmount": item.limit,
-            "PurchaseRequisition": "",
-            "to_AccountAssignment": [{**coding, "CostCenter": item.cost_centre, "GLAccount": item.account}]
-            if item.cost_centre or item.account
-            else [],
-            "to_ScheduleLine": [{"ScheduleLine": "1", "ScheduleLineDeliveryDate": _day(item.delivery)}]
-            if item.delivery
-            else [],
-            "to_PurchaseOrderPricingElement": [{**freight, "ConditionAmount": item.freight}] if item.freight else [],
-        }
-
-    def _receipt_entity(self, receipt: ReceiptRow) -> dict[str, Any]:
-        moment = self._moment(receipt.created)
-        key = {"MaterialDocumentYear": receipt.year, "MaterialDocument": str(receipt.number)}
-        return {
-            **key,
-            "InventoryTransactionType": "WE",
-            "DocumentDate": _day(receipt.date),
-            "PostingDate": _day(receipt.date),
-            "CreationDate": ticks(moment.replace(hour=0, minute=0, second=0, microsecond=0)),
-            "CreationTime": clock(moment),
-            "CreatedByUser": "RECEIVER",
-            "MaterialDocumentHeaderText": "",
-            "ReferenceDocument": receipt.delivery_note,
-            "to_MaterialDocumentItem": [
-                {
-                    **key,
-                    "MaterialDocumentItem": str(line.item),
-                    "Material": "",
-                    "GoodsMovementType": line.movement,
-                    "PurchaseOrder": str(line.order),
-                    "PurchaseOrderItem": str(line.order_item),
-                    "GoodsMovementRefDocType": "B",
-                    "EntryUnit": line.unit,
-                    "QuantityInEntryUnit": str(line.quantity),
-                    "MaterialDocumentItemText": "",
-                    "ReversedMaterialDocument": line.reverses.partition("/")[0],
-                    "ReversedMaterialDocumentYear": line.reverses.partition("/")[2] or "0000",
-                }
-                for line in receipt.items
-            ],
-        }
-
-    def _supplier_entity(self, supplier: SupplierRow) -> dict[str, Any]:
-        moment = self._moment(supplier.changed)
-        number = str(supplier.number)
-        bank = {"BankIdentification": "0001", "IBAN": supplier.iban, "SWIFTCode": supplier.bic}
-        companies = supplier.companies or list(self.companies)
-        stamp = {"Date": ticks(moment.replace(hour=0, minute=0, second=0, microsecond=0)), "Time": clock(moment)}
-        before = self.entities["supplier"].get(number)
-        return {
-            "BusinessPartner": number,
-            "Supplier": number,
-            "BusinessPartnerCategory": "2",
-            "BusinessPartnerFullName": supplier.name,
-            "BusinessPartnerIsBlocked": False,
-            "IsMarkedForArchiving": False,
-            # A partner never changed has no date of change.
-            "CreationDate": before["CreationDate"] if before else stamp["Date"],
-            "CreationTime": before["CreationTime"] if before else stamp["Time"],
-            "LastChangeDate": stamp["Date"] if before else None,
-            "LastChangeTime": stamp["Time"] if before else "PT00H00M00S",
-            "to_BusinessPartnerBank": [{**bank, "BankAccountHolderName": supplier.name}] if supplier.iban else [],
-            "to_BusinessPartnerTax": [{"BPTaxType": f"{supplier.country}0", "BPTaxNumber": supplier.vat}]
-            if supplier.vat
-            else [],
-            "to_BusinessPartnerAddress": [{"CityName": supplier.city, "Country": supplier.country}],
-            "to_Supplier": {
-                "Supplier": number,
-                "SupplierName": supplier.name,
-                "PaymentIsBlockedForSupplier": False,
-                "PostingIsBlocked": supplier.blocked,
-                "DeletionIndicator": False,
-                "to_SupplierCompany": [
-                    {
-                        "Supplier": number,
-                        "CompanyCode": code,
-                        "PaymentTerms": supplier.payment_terms,
-                        "SupplierIsBlockedForPosting": False,
-                        "IsToBeCheckedForDuplicates": supplier.duplicates,
-                        "DeletionIndicator": False,
-                    }
-                    for code in companies
-                ],
-            },
-        }
-
-
-def _day(text: str) -> str | None:
-    return ticks(datetime.fromisoformat(text[:10]).replace(tzinfo=UTC)) if text else None

@@ -1,11 +1,13 @@
 """SAP's words into ours and ours into SAP's: pure, no clock, no network. `words` explains the hard words, `reading` the
-orders and receipts that come, `suppliers` the master, `writing` the invoice that goes.
+orders and receipts that come, `suppliers` the master, `writing` the invoice that goes, `ordering` the order, and
+`standing` how an order stands there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tripartite.connectors.sap_s4hana.transform.ordering import write_order
 from tripartite.connectors.sap_s4hana.transform.reading import read_order, read_receipt
 from tripartite.connectors.sap_s4hana.transform.suppliers import read_supplier
 from tripartite.connectors.sap_s4hana.transform.words import padded, reference_number, unpadded
@@ -13,7 +15,7 @@ from tripartite.connectors.sap_s4hana.transform.writing import addressed, write_
 from tripartite.runtime.protocol import Reader, Writer
 
 READERS: Mapping[str, Reader] = {"order": read_order, "receipt": read_receipt, "supplier": read_supplier}
-WRITERS: Mapping[str, Writer] = {"post_invoice": write_posting}
+WRITERS: Mapping[str, Writer] = {"post_invoice": write_posting, "publish_order": write_order}
 
 __all__ = [
     "READERS",
@@ -25,5 +27,6 @@ __all__ = [
     "read_supplier",
     "reference_number",
     "unpadded",
+    "write_order",
     "write_posting",
 ]

@@ -201,6 +201,16 @@ def unit(text: str | None) -> str:
     return _TO_UNECE.get(text, text) if text else ""
 
 
+_TO_SAP = {"EA": "EA", "HUR": "H"} | {
+    code: sap for sap, code in reversed(_TO_UNECE.items()) if code not in ("EA", "HUR")
+}
+
+
+def sap_unit(code: str) -> str:
+    """The unit of an order item, which takes SAP's own only: `H87` is `PC`, `KGM` is `KG`; else as stated."""
+    return _TO_SAP.get(code, code)
+
+
 def iso_unit(code: str) -> str | None:
     """The ISO code SAP accepts beside its own units (`H87` is `PCE` there); None for what did not come from SAP's
     standard units and is sent as the external unit.

@@ -23,6 +23,7 @@ S3 = Annotated[str, Meta(max_length=3)] | None
 S4 = Annotated[str, Meta(max_length=4)] | None
 S5 = Annotated[str, Meta(max_length=5)] | None
 S6 = Annotated[str, Meta(max_length=6)] | None
+S9 = Annotated[str, Meta(max_length=9)] | None
 S10 = Annotated[str, Meta(max_length=10)] | None
 S11 = Annotated[str, Meta(max_length=11)] | None
 S12 = Annotated[str, Meta(max_length=12)] | None
