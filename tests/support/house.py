@@ -35,8 +35,8 @@ from tripartite.core.events import (
 )
 from tripartite.core.ids import Ids, stable_id
 from tripartite.core.objects import Invoice, Order, Receipt, Requisition, Supplier
-from tripartite.runtime.aside import retake
 from tripartite.core.policy import Pack
+from tripartite.runtime.aside import retake
 from tripartite.runtime.bus import Outgoing, consume_once, publish
 from tripartite.runtime.component import Component, Ports
 from tripartite.runtime.db import Connection, Database

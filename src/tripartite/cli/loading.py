@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from tripartite.cli.load_files import Part, Row, Wrong
+from tripartite.components.gateway import names as gateway_names
 from tripartite.components.gateway import store as gateway_store
 from tripartite.components.gateway.app import door_of
 from tripartite.components.gateway.handlers import correlation, partition_key
@@ -278,7 +279,7 @@ class Loader:
 
     async def _names(self, connection: Connection, numbers: Iterable[str]) -> Xrefs:
         keys = {("supplier", self._source, number) for number in numbers if number}
-        return await gateway_store.xrefs(connection, keys)
+        return await gateway_names.xrefs(connection, keys)
 
     def _ids(self, names: Xrefs, number: str) -> tuple[str, ...]:
         return names.ids("supplier", self._source, number)
