@@ -4,6 +4,7 @@ clones      the server of this test process, with its template
 database    an empty database with every schema, as its two roles
 house       all components on such a database, a clock that stands at Friday 20 November 2026, 08:00 UTC
 observing   the same, with a SAP that may only be observed
+publishing  the same, with a SAP that orders are published to
 ports       the ports of that house
 shared_house, shared_api   the same with one database for all tests of a file
 api         its HTTP application, without a socket
@@ -94,6 +95,15 @@ async def strict_api(strict_house: House) -> AsyncIterator[Api]:
 async def observing(clones: Clones, tmp_path: Path) -> AsyncIterator[House]:
     """A house whose SAP is only observed."""
     made = House(clones, clones.fresh(MORNING), tmp_path, with_mode(development_estate(), "sap", "observe"))
+    await made.db.open()
+    yield made
+    await made.close()
+
+
+@pytest_asyncio.fixture
+async def publishing(clones: Clones, tmp_path: Path) -> AsyncIterator[House]:
+    """A house that publishes orders to its SAP, as the development estate says; the others get them from elsewhere."""
+    made = House(clones, clones.fresh(MORNING), tmp_path, development_estate())
     await made.db.open()
     yield made
     await made.close()

@@ -41,3 +41,14 @@ def with_mode(estate: Estate, connection: str, mode: str) -> Estate:
         for each in estate.connections
     )
     return msgspec.structs.replace(estate, connections=connections)
+
+
+def without_publishing(estate: Estate) -> Estate:
+    """The estate whose ERP gets its orders from elsewhere: an invoice then waits for nobody to publish them."""
+    connections = tuple(
+        msgspec.structs.replace(each, settings={**each.settings, "publish_orders": "off"})
+        if each.role == "erp"
+        else each
+        for each in estate.connections
+    )
+    return msgspec.structs.replace(estate, connections=connections)

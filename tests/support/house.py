@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from support.clones import Clones
-from support.estates import day_zero_pack, development_estate
+from support.estates import day_zero_pack, development_estate, without_publishing
 from support.remote import Remote
 from support.times import MORNING, CountedIds, TurnedClock
 from tripartite.cli.running import COMPONENTS
@@ -119,7 +119,7 @@ class House:
             chance=random.Random(7),
             telemetry=Telemetry("tests"),
             settings=Settings(home=home),
-            estate=estate or development_estate(),
+            estate=estate or without_publishing(development_estate()),
             pack=pack or day_zero_pack(),
             clients=self.remotes,
         )

@@ -138,8 +138,21 @@ class SuspendSupplier(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class OrderRecorded(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The newest version of an order. `publish_to` is the ERP that must have it before it can be billed there."""
+
     value: Order
     lifecycle: str = ""
+    publish_to: str = ""
+
+
+class OrderPublished(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An ERP said that it has this version of an order; `document` is its own number for it."""
+
+    company_code: str
+    order_number: str
+    version: int
+    connection: str
+    document: str
 
 
 class RequisitionRecorded(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -182,6 +195,14 @@ class SeekOrder(msgspec.Struct, frozen=True, omit_defaults=True):
     company_code: str
     order_number: str
     invoice_id: str
+
+
+class PublishOrder(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command: the ERP does not have this order; publish it again, or say that it has it."""
+
+    company_code: str
+    order_number: str
+    invoice_id: str = ""
 
 
 class Ask(msgspec.Struct, frozen=True, omit_defaults=True):

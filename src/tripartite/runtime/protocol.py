@@ -28,7 +28,18 @@ LONGEST_WAIT_SECONDS = 86_400.0  # a Retry-After beyond a day is not one
 _SECONDS = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?", re.ASCII)
 
 Role = Literal["procurement", "erp", "ap", "warehouse", "tax", "bank", "identity", "documents"]
-ObjectKind = Literal["supplier", "requisition", "order", "receipt", "invoice", "payment_report", "bank_statement"]
+ObjectKind = Literal[
+    "supplier",
+    "requisition",
+    "order",
+    "receipt",
+    "invoice",
+    "payment_report",
+    "bank_statement",
+    "clearing",  # the last three are answers to questions; no stream brings them
+    "cost_centre",
+    "company",
+]
 
 
 class Idempotency(msgspec.Struct, frozen=True):

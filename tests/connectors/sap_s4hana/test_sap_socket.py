@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import msgspec
 import pytest
 
 from connectors.sap_s4hana.sap_bench import PASSWORD, WORLD, line, outbound, posting, ten
@@ -16,9 +17,12 @@ from tripartite.core.money import Amount
 from tripartite.runtime.protocol import ClientPorts, Connection, HttpFailure, Rejected, Secret, Settled, Unknown
 
 
-class Reply:
-    def __init__(self, status: int, headers: dict[str, str], content: bytes) -> None:
-        self.status_code, self.headers, self.content = status, headers, content
+class Reply(msgspec.Struct, frozen=True):
+    """An answer that is a struct, as the house's own port gives it."""
+
+    status_code: int
+    headers: dict[str, str]
+    content: bytes
 
 
 class Sockets:

@@ -13,7 +13,7 @@ import pytest
 
 from tripartite.connectors.sap_s4hana import wire
 from tripartite.connectors.sap_s4hana.transform import READERS
-from tripartite.connectors.sap_s4hana.wire import orders
+from tripartite.connectors.sap_s4hana.wire import finance, movements, orders
 from tripartite.core.money import Price
 from tripartite.core.objects import Order
 from tripartite.core.quantity import Quantity
@@ -45,8 +45,19 @@ TABLES = {
         "A_PurchaseOrderNoteType": (wire.A_PurchaseOrderNote,),
     },
     "material-document-service.fields.tsv": {
-        "A_MaterialDocumentHeader": (wire.A_MaterialDocumentHeader,),
-        "A_MaterialDocumentItem": (wire.A_MaterialDocumentItem,),
+        "A_MaterialDocumentHeader": (
+            wire.A_MaterialDocumentHeader,
+            movements.A_MaterialDocumentHeader,
+            movements.A_MaterialDocumentHeaderRead,
+        ),
+        "A_MaterialDocumentItem": (
+            wire.A_MaterialDocumentItem,
+            movements.A_MaterialDocumentItem,
+            movements.A_MaterialDocumentItemRead,
+        ),
+    },
+    "API_OPLACCTGDOCITEMCUBE_SRV.fields.tsv": {
+        "A_OperationalAcctgDocItemCubeType": (finance.A_OperationalAcctgDocItemCube,),
     },
     "API_BUSINESS_PARTNER.fields.tsv": {
         "A_BusinessPartnerType": (wire.A_BusinessPartner,),

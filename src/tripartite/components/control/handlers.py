@@ -10,6 +10,7 @@ from tripartite.core.delivery import DeliveryOutcome
 from tripartite.core.envelope import Message
 from tripartite.core.events import (
     InvoiceChanged,
+    OrderPublished,
     OrderRecorded,
     OrderSought,
     ReceiptRecorded,
@@ -104,6 +105,10 @@ def _told(message: Message) -> Line | None:
             order = codec.decode_own(message.payload, OrderRecorded).value
             words = f"Order {order.number} version {order.version}, {len(order.lines)} lines, {order.status}"
             return _line(message, "order", order.number, order.number, order.status, words)
+        case ["order", "published"]:
+            published = codec.decode_own(message.payload, OrderPublished)
+            words = f"{published.connection} has order {published.order_number} as {published.document}"
+            return _line(message, "order", published.order_number, published.order_number, "published", words)
         case ["order", "sought"]:
             sought = codec.decode_own(message.payload, OrderSought)
             words = f"Procurement was asked for order {sought.order_number}: {'found' if sought.found else 'not found'}"

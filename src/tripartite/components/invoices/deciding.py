@@ -31,6 +31,7 @@ from tripartite.core.events import (
     ORDER_COMMANDS,
     RECEIPT_COMMANDS,
     SUPPLIER_COMMANDS,
+    PublishOrder,
     RequeryReceipts,
     SeekOrder,
     SuspendSupplier,
@@ -224,7 +225,7 @@ class Decider:
     ) -> None:
         now = self._ports.clock.now()
         mapped = codec.decode_own(row.findings, tuple[Finding, ...])
-        findings = (*mapped, *self._unroutable(row, invoice, around, today))
+        findings = (*mapped, *self._unroutable(row, invoice, around, today), *_not_synced(row, invoice, around))
         # Worked out once: what would be released is checked against what is left, written, and said to the ERP.
         allocations = result.allocations if result.verdict == "post" and not row.was_post else ()
         releases = _allocations(row, allocations)
@@ -540,6 +541,11 @@ class Decider:
                 commands.append(
                     event(RECEIPT_COMMANDS, "receipts.requery", row, payload, message_id, cause, now, row.connection)
                 )
+            if "reference.order_not_synced" in opened:
+                payload = codec.encode(PublishOrder(row.company_code, number, row.invoice_id))
+                commands.append(
+                    event(ORDER_COMMANDS, "order.publish", row, payload, message_id, cause, now, row.connection)
+                )
             if "reference.order_unknown" in opened:
                 payload = codec.encode(SeekOrder(row.company_code, number, row.invoice_id))
                 commands.append(
@@ -556,6 +562,19 @@ class Decider:
         company = self._ports.estate.company(company_code)
         zone = ZoneInfo(company.time_zone) if company else ZoneInfo("UTC")
         return datetime.combine(today + timedelta(days=1), time(0, 5), zone)
+
+
+def _not_synced(row: Row, invoice: Invoice, around: Neighbourhood) -> list[Finding]:
+    """Orders that procurement has and the ERP does not have yet: a posting that names one would be refused there.
+
+    What is already to be booked is not stopped by it.
+    """
+    awaited = [number for number in store.order_numbers(invoice) if number in around.not_in_erp]
+    if row.was_post or not awaited:
+        return []
+    named = ", ".join(f"{number} ({around.not_in_erp[number]})" for number in awaited)
+    words = f"The ERP does not have order {named} yet; it is published again."
+    return [Finding(code="reference.order_not_synced", words=words, rule="R76")]
 
 
 def _still_open(standing: Sequence[ExceptionRecord], changes: Changes | None) -> list[ExceptionRecord]:

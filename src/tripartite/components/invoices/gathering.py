@@ -37,6 +37,7 @@ class Neighbourhood(msgspec.Struct):
     documents: dict[str, Invoice]
     suppliers: dict[str, Supplier]
     raw: store.RawFacts
+    not_in_erp: dict[str, str] = {}  # orders that an ERP must have and does not: number -> connection
     index: dict[tuple[object, ...], list[Row]] = {}
 
     def digest_of(
@@ -158,7 +159,9 @@ async def gather(
         billed_before=priors,
     )
     by_number = {number: order for (_, number), order in orders.items()}
-    return Neighbourhood(book, orders, by_number, rows, documents, {each.supplier_id: each for each in suppliers}, raw)
+    masters = {each.supplier_id: each for each in suppliers}
+    awaited = await store.not_in_erp(connection, keys)
+    return Neighbourhood(book, orders, by_number, rows, documents, masters, raw, awaited)
 
 
 def _places(rows: dict[str, Row], documents: dict[str, Invoice]) -> dict[str, int]:

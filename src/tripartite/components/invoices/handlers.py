@@ -32,6 +32,7 @@ from tripartite.core.envelope import Message
 from tripartite.core.events import (
     EXCEPTION_EVENTS,
     INVOICE_EVENTS,
+    OrderPublished,
     OrderRecorded,
     OrderSought,
     ReceiptRecorded,
@@ -130,12 +131,22 @@ class Invoices:
         """Keep the newest version of each order, then decide again who names it."""
         orders: dict[Key, tuple[Message, Order]] = {}
         touched: dict[Key, Message] = {}
+        owed: dict[Key, str] = {}
+        in_erp: dict[Key, tuple[str, str]] = {}
         for message in batch.messages:
             if message.type == "tripartite.order.recorded.v1":
-                value = codec.decode_own(message.payload, OrderRecorded).value
+                recorded = codec.decode_own(message.payload, OrderRecorded)
+                value = recorded.value
                 key = (value.company_code, value.number)
+                if recorded.publish_to:
+                    owed[key] = recorded.publish_to
                 if key not in orders or orders[key][1].version < value.version:
                     orders[key] = (message, value)
+                touched[key] = message
+            elif message.type == "tripartite.order.published.v1":
+                published = codec.decode_own(message.payload, OrderPublished)
+                key = (published.company_code, published.order_number)
+                in_erp[key] = (published.connection, published.document)
                 touched[key] = message
             elif message.type == "tripartite.order.sought.v1":
                 sought = codec.decode_own(message.payload, OrderSought)
@@ -155,6 +166,7 @@ class Invoices:
                 for _, value in orders.values()
             ],
         )
+        await store.keep_in_erp(connection, owed, in_erp)
         await self._after_facts(connection, batch.company_code, touched)
 
     async def on_receipt_events(self, connection: Connection, batch: Batch) -> None:

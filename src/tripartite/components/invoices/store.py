@@ -156,6 +156,38 @@ def _orders(rows: Sequence[tuple[Any, ...]], raw: RawFacts | None) -> dict[Key, 
     return {(row[0], row[1]): codec.decode_own(row[2], Order) for row in rows if row[2]}
 
 
+async def keep_in_erp(connection: Connection, owed: Mapping[Key, str], known: Mapping[Key, tuple[str, str]]) -> None:
+    """Orders that an ERP must have (its connection), and those it said it has (its connection and number)."""
+    for key, name in sorted(owed.items()):
+        await execute(
+            connection,
+            """INSERT INTO invoices.order_in_erp (company_code, number, connection) VALUES (%s, %s, %s)
+            ON CONFLICT DO NOTHING""",
+            (*key, name),
+        )
+    for key, (name, document) in sorted(known.items()):
+        await execute(
+            connection,
+            """INSERT INTO invoices.order_in_erp (company_code, number, connection, acknowledged, document)
+            VALUES (%s, %s, %s, true, %s) ON CONFLICT (company_code, number) DO UPDATE SET acknowledged = true,
+                connection = EXCLUDED.connection, document = EXCLUDED.document""",
+            (*key, name, document),
+        )
+
+
+async def not_in_erp(connection: Connection, keys: Collection[Key]) -> dict[str, str]:
+    """Those of these orders that an ERP must have and has not acknowledged: number -> connection."""
+    wanted = sorted(keys)
+    found = await execute(
+        connection,
+        """SELECT number, connection FROM invoices.order_in_erp
+        JOIN unnest(%s::text[], %s::text[]) AS n (company_code, number) USING (company_code, number)
+        WHERE NOT acknowledged""",
+        ([k[0] for k in wanted], [k[1] for k in wanted]),
+    )
+    return {row[0]: row[1] for row in await found.fetchall()}
+
+
 async def receipts_of(connection: Connection, keys: Collection[Key], raw: RawFacts | None = None) -> list[Receipt]:
     """All receipts that belong to these orders."""
     wanted = sorted(keys)

@@ -1,14 +1,21 @@
 """Orders and requisitions arrive; the newest version of each is kept and told. An unknown number is sought.
 
-Order of arrival does not matter: a lower version is stale, the same one a repeat.
+Order of arrival does not matter: a lower version is stale, the same one a repeat. What an approved order owes to the
+ERP is decided in the same transaction (publisher.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from tripartite.components.orders import store
+from tripartite.components.orders import publications, store
+from tripartite.components.orders.publications import Key
+from tripartite.components.orders.publisher import Publisher
+from tripartite.components.orders.publishing import PUBLISH_ORDER
 from tripartite.core import codec
+from tripartite.core.delivery import DeliveryOutcome
+from tripartite.core.envelope import Message
 from tripartite.core.events import (
     ASKS,
     DISPOSITIONS,
@@ -18,12 +25,14 @@ from tripartite.core.events import (
     OrderArrived,
     OrderRecorded,
     OrderSought,
+    PublishOrder,
     RequisitionArrived,
     RequisitionRecorded,
     SeekOrder,
+    SupplierRecorded,
 )
 from tripartite.runtime.audit import make_leaf, write_leaves
-from tripartite.runtime.bus import Batch, publish, told
+from tripartite.runtime.bus import Batch, Outgoing, publish, told
 from tripartite.runtime.component import Ports
 from tripartite.runtime.db import Connection
 from tripartite.runtime.versions import disposition_of, keep_newest
@@ -34,9 +43,11 @@ QUESTION = "order_by_number"
 class Orders:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        self._publisher = Publisher(ports)
 
     async def on_orders_received(self, connection: Connection, batch: Batch) -> None:
-        """Keep the newest version of each order and tell of it."""
+        """Keep the newest version of each order, owe it to its ERP, and tell of it."""
+        await publications.hold_suppliers(connection, change=False)
         arrived = [codec.decode_own(message.payload, OrderArrived) for message in batch.messages]
         now = self._ports.clock.now()
         rows: list[dict[str, Any]] = []
@@ -69,9 +80,12 @@ class Orders:
             )
         standings = await keep_newest(connection, store.ORDERS, rows)
         outgoing = []
+        causes: dict[Key, Message] = {}
         for message, each, standing in zip(batch.messages, arrived, standings, strict=True):
             if standing == "new":
-                payload = codec.encode(OrderRecorded(each.value))
+                value = each.value
+                causes[value.company_code, value.number] = message
+                payload = codec.encode(OrderRecorded(value, publish_to=self._publisher.target(value, message.source)))
                 outgoing.append(told(message, ORDER_EVENTS, "order.recorded", payload))
             elif each.intake_id:
                 outgoing.append(
@@ -79,7 +93,33 @@ class Orders:
                 )
         new = [leaf for leaf, standing in zip(leaves, standings, strict=True) if standing == "new"]
         await write_leaves(connection.cursor(), new)
+        outgoing += await self._publisher.reconsider(connection, causes) if causes else []
         await publish(connection, outgoing)
+
+    async def on_supplier_events(self, connection: Connection, batch: Batch) -> None:
+        """Keep the suppliers, and judge again the orders that waited for one of them."""
+        await publications.hold_suppliers(connection, change=True)
+        values = {}
+        for message in batch.messages:
+            value = codec.decode_own(message.payload, SupplierRecorded).value
+            values[value.supplier_id] = (message, value)
+        await publications.keep_suppliers(
+            connection, [codec.decode_own(message.payload, SupplierRecorded).value for message in batch.messages]
+        )
+        waiting = await publications.orders_waiting(connection, values)
+        cause = batch.messages[-1]
+        messages = await self._publisher.reconsider(connection, dict.fromkeys(waiting, cause)) if waiting else []
+        await publish(connection, messages)
+
+    async def on_outcomes(self, connection: Connection, batch: Batch) -> None:
+        """The ERP's answer to an order: told to all, or an exception."""
+        answers = [
+            (message, outcome)
+            for message in batch.messages
+            if (outcome := codec.decode_own(message.payload, DeliveryOutcome)).operation == PUBLISH_ORDER
+        ]
+        if answers:
+            await publish(connection, await self._publisher.answered(connection, answers))
 
     async def on_requisitions_received(self, connection: Connection, batch: Batch) -> None:
         """Keep the newest version of each requisition and tell of it."""
@@ -110,9 +150,25 @@ class Orders:
         )
 
     async def on_commands(self, connection: Connection, batch: Batch) -> None:
+        """What invoices ask of orders: to seek one in procurement, or to publish one to the ERP again."""
+        publishing: dict[Key, Message] = {}
+        seeking: list[Message] = []
+        for message in batch.messages:
+            if message.type == "tripartite.order.publish.v1":
+                command = codec.decode_own(message.payload, PublishOrder)
+                publishing[command.company_code, command.order_number] = message
+            else:
+                seeking.append(message)
+        outgoing = await self._seek(connection, seeking) if seeking else []
+        if publishing:
+            await publications.hold_suppliers(connection, change=False)
+            outgoing += await self._publisher.reconsider(connection, publishing, again=publishing)
+        await publish(connection, outgoing)
+
+    async def _seek(self, connection: Connection, messages: Sequence[Message]) -> list[Outgoing]:
         """An invoice names an order that is not here: ask procurement for it, once for each number."""
         wanted = {}
-        for message in batch.messages:
+        for message in messages:
             command = codec.decode_own(message.payload, SeekOrder)
             wanted[command.company_code, command.order_number] = (message, command)
         here = await store.known_numbers(connection, sorted(wanted))
@@ -122,7 +178,8 @@ class Orders:
             if (company, number) not in here
         ]
         ask = await store.seek(connection, missing, self._ports.clock.now()) if missing else set()
-        outgoing = [
+        # Known meanwhile: the order's event is on its way and re-decides the invoice by itself.
+        return [
             told(
                 wanted[company, number][0],
                 ASKS,
@@ -131,8 +188,6 @@ class Orders:
             )
             for company, number in sorted(ask)
         ]
-        # Known meanwhile: the order's event is on its way and re-decides the invoice by itself.
-        await publish(connection, outgoing)
 
     async def on_answers(self, connection: Connection, batch: Batch) -> None:
         """Procurement was asked: tell whether the order was found there."""

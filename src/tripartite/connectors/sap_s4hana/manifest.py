@@ -11,11 +11,11 @@ MANIFEST = Manifest(
     title="SAP S/4HANA",
     roles=("erp",),
     api_version="OData V2: API_SUPPLIERINVOICE_PROCESS_SRV, API_PURCHASEORDER_PROCESS_SRV, "
-    "API_MATERIAL_DOCUMENT_SRV, API_BUSINESS_PARTNER",
+    "API_MATERIAL_DOCUMENT_SRV, API_BUSINESS_PARTNER, API_OPLACCTGDOCITEMCUBE_SRV, API_COSTCENTER_SRV",
     auth="basic",  # or OAuth 2 client credentials: the connection's setting `auth` says which
     reads=("order", "receipt", "supplier"),
-    asks=("order_by_number", "receipts_of_order", "posting_of_invoice"),
-    writes=("post_invoice", "publish_order"),
+    asks=("order_by_number", "receipts_of_order", "posting_of_invoice", "payment_status_of_invoice", "cost_centre"),
+    writes=("post_invoice", "publish_order", "record_receipt", "release_payment_block"),
     amount_unit="major",
     # SAP publishes no limit for $batch. One deep create a changeset keeps the failures of one invoice from the others;
     # a hundred of ten lines are about 400 KB, well under the usual limit of the web dispatcher.

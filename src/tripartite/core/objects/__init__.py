@@ -17,13 +17,14 @@ from tripartite.core.objects.party import Address, BankAccount, Contact, Identif
 from tripartite.core.objects.payment import (
     BankEntry,
     BankStatement,
+    Clearing,
     Payment,
     PaymentItem,
     PaymentOrder,
     PaymentReport,
     TransferReport,
 )
-from tripartite.core.objects.posting import Posting, PostingLine, PostingTax
+from tripartite.core.objects.posting import PaymentRelease, Posting, PostingLine, PostingTax
 from tripartite.core.objects.receipt import Receipt, ReceiptKind, ReceiptLine
 from tripartite.core.objects.reference import CostCentre, ExchangeRate, TaxCode
 from tripartite.core.objects.requisition import Requisition, RequisitionLine
@@ -35,6 +36,7 @@ __all__ = [
     "BankAccount",
     "BankEntry",
     "BankStatement",
+    "Clearing",
     "Contact",
     "CostCentre",
     "ExchangeRate",
@@ -49,6 +51,7 @@ __all__ = [
     "Payment",
     "PaymentItem",
     "PaymentOrder",
+    "PaymentRelease",
     "PaymentReport",
     "Posting",
     "PostingLine",

@@ -68,6 +68,23 @@ class PaymentOrder(msgspec.Struct, frozen=True, omit_defaults=True):
     payments: tuple[Payment, ...] = ()
 
 
+class Clearing(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What the ERP says of the payment of one booked invoice. `document` is its booking, number/year.
+
+    `cleared` alone is not paid: a reversal or a credit memo clears too. `amount` is positive, in `currency`.
+    """
+
+    company_code: str
+    document: str
+    state: Literal["open", "in_payment", "paid", "cleared", "reversed"]
+    currency: str = ""
+    amount: Amount | None = None
+    payment_block: str = ""
+    cleared_on: date | None = None
+    clearing_document: str = ""
+    due_on: date | None = None
+
+
 # What a bank says of an order, a block or a transfer: its words in ours. `pending` covers every word that is not final.
 # `partly` stands for an order only: its transfers say the rest.
 ReportedStatus = Literal["received", "accepted", "pending", "partly", "executed", "credited", "rejected", "cancelled"]

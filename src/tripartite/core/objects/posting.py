@@ -62,3 +62,11 @@ class Posting(msgspec.Struct, frozen=True, omit_defaults=True):
     remit_to: BankAccount | None = None
     lines: tuple[PostingLine, ...] = ()
     taxes: tuple[PostingTax, ...] = ()
+
+
+class PaymentRelease(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The block that keeps a booked invoice from being paid is to be lifted. `document` is its booking, number/year."""
+
+    invoice_id: str
+    company_code: str
+    document: str

@@ -1,6 +1,6 @@
-"""Talks to SAP S/4HANA. `creating` says what each answer to a write means, `posting` and `ordering` write invoices and
-orders, `reading` reads, `transport` carries the credentials and the CSRF token, `batch` and `feeds` are the pure parts:
-the frame of `$batch`, the place in a stream.
+"""Talks to SAP S/4HANA. `creating` says what each answer to a write means; `posting`, `ordering` and `moving` write
+invoices, orders and receipts; `reading` reads; `transport` carries the credentials and the CSRF token; `batch` and
+`feeds` are the pure parts: the frame of `$batch`, the place in a stream.
 """
 
 from __future__ import annotations
@@ -9,9 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from tripartite.connectors.sap_s4hana.client.creating import Answers
+from tripartite.connectors.sap_s4hana.client.moving import Moving
 from tripartite.connectors.sap_s4hana.client.ordering import Publishing
 from tripartite.connectors.sap_s4hana.client.posting import INVOICES, Posting
 from tripartite.connectors.sap_s4hana.client.reading import Reading
+from tripartite.connectors.sap_s4hana.client.releasing import Releasing
 from tripartite.connectors.sap_s4hana.client.transport import NotPermitted, NotSent, Transport
 from tripartite.runtime.protocol import (
     Answer,
@@ -54,8 +56,10 @@ class SapClient:
         answers = Answers(connection.settings, ports)
         publishing = Publishing(connection, self._transport, self._reading, answers)
         self._writers: Mapping[str, _Writer] = {
-            "post_invoice": Posting(connection, self._transport, self._reading, answers),
+            "post_invoice": Posting(connection, self._transport, self._reading, answers, publishing),
             "publish_order": publishing,
+            "record_receipt": Moving(connection, self._transport, self._reading, answers, publishing),
+            "release_payment_block": Releasing(self._transport, self._reading, answers),
         }
 
     def __repr__(self) -> str:

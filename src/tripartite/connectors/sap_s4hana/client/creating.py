@@ -97,11 +97,16 @@ class Answers:
 
 
 async def reached(
-    transport: Transport, path: str, content: bytes, content_type: str, operation: str
-) -> HttpResponse | Answer:
+    transport: Transport,
+    path: str,
+    content: bytes,
+    content_type: str,
+    operation: str,
+    query: Mapping[str, str] | None = None,
+) -> HttpResponse | RetryLater | Rejected | Unknown:
     """A write's answer, or what its failure means."""
     try:
-        return await transport.write(path, content, content_type, operation)
+        return await transport.write(path, content, content_type, operation, query)
     except NotSent as error:
         return RetryLater(error.reason, error.after_seconds)
     except NotPermitted as error:
@@ -139,7 +144,6 @@ class Creating(Generic[S, D]):
         response = await reached(self._transport, path, content, content_type, operation)
         if isinstance(response, RetryLater | Rejected | Unknown):
             return [response] * len(bodies)
-        assert not isinstance(response, msgspec.Struct)
         if response.status_code == 413 and len(bodies) > 1:
             # Too large for a proxy on the way, so SAP never saw it: two halves say the same.
             half = len(bodies) // 2

@@ -158,7 +158,6 @@ class Publishing:
         response = await reached(self._transport, f"{ORDERS}/$batch", content, content_type, "change_order")
         if isinstance(response, RetryLater | Rejected | Unknown):
             return response
-        assert not isinstance(response, msgspec.Struct)
         if response.status_code not in (200, 202):
             answer = self._answers.no(response.status_code, response.headers, response.content)
             return Unknown("the changeset was refused as a whole") if isinstance(answer, Rejected) else answer

@@ -11,6 +11,7 @@ import msgspec
 
 from tripartite.connectors.sap_s4hana import wire
 from tripartite.connectors.sap_s4hana.client.creating import Answers, Creating, Deep
+from tripartite.connectors.sap_s4hana.client.ordering import Publishing
 from tripartite.connectors.sap_s4hana.client.reading import Reading, invoice_filter
 from tripartite.connectors.sap_s4hana.client.transport import NotPermitted, NotSent, Transport
 from tripartite.connectors.sap_s4hana.transform import WRITERS, addressed
@@ -43,9 +44,18 @@ _INVOICE = Deep(
 
 
 class Posting:
-    def __init__(self, connection: Connection, transport: Transport, reading: Reading, answers: Answers) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        transport: Transport,
+        reading: Reading,
+        answers: Answers,
+        publishing: Publishing,
+    ) -> None:
         settings = connection.settings
         self._reading = reading
+        # Where SAP draws the numbers of orders, a posting's own must become SAP's.
+        self._publishing = publishing if settings.get("order_numbers") == "internal" else None
         self._tax_countries = by_company(settings.get("tax_country", ""), connection.company_codes)
         self._creating = Creating(_INVOICE, transport, answers, bulk=settings.get("batch") != "off")
 
@@ -53,8 +63,24 @@ class Posting:
         """Post each of `items`; one answer each, in their order. Never raises for what one document carries."""
         prepared = [self._prepare(item) for item in items]
         bodies = [body for body in prepared if not isinstance(body, Rejected)]
+        if self._publishing is not None and (trouble := await self._numbered(self._publishing, bodies)) is not None:
+            return [body if isinstance(body, Rejected) else trouble for body in prepared]
         posted = iter(await self._creating.create(bodies))
         return [body if isinstance(body, Rejected) else next(posted) for body in prepared]
+
+    async def _numbered(self, publishing: Publishing, bodies: Sequence[wire.A_SupplierInvoice]) -> RetryLater | None:
+        """Give the lines SAP's numbers of the orders that we published; one that SAP itself made keeps its own."""
+        lines: dict[str, list[wire.A_SuplrInvcItemPurOrdRef]] = {}
+        for body in bodies:
+            lines.setdefault(body.CompanyCode or "", []).extend(body.to_SuplrInvcItemPurOrdRef or ())
+        for company, items in lines.items():
+            wanted = tuple(dict.fromkeys(item.PurchaseOrder for item in items if item.PurchaseOrder))
+            numbers = await publishing.numbers(wanted, company) if wanted else {}
+            if isinstance(numbers, RetryLater):
+                return numbers
+            for item in items:
+                item.PurchaseOrder = numbers.get(item.PurchaseOrder or "", item.PurchaseOrder)
+        return None
 
     def _prepare(self, item: Outbound) -> wire.A_SupplierInvoice | Rejected:
         try:

@@ -1,8 +1,9 @@
-"""Reads orders, receipts and suppliers: as streams by their change stamp, one by its key, and the three questions."""
+"""Reads orders, receipts and suppliers: as streams by their change stamp, one by its key, and the questions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -13,13 +14,17 @@ from tripartite.connectors.sap_s4hana.client import feeds
 from tripartite.connectors.sap_s4hana.client.answers import error_of, text_of
 from tripartite.connectors.sap_s4hana.client.transport import NotPermitted, NotSent, Transport
 from tripartite.connectors.sap_s4hana.transform import padded, reference_number, unpadded
+from tripartite.connectors.sap_s4hana.transform.clearing import read_clearing, read_cost_centre
 from tripartite.connectors.sap_s4hana.transform.recognising import reference
-from tripartite.core.codec import Malformed
+from tripartite.connectors.sap_s4hana.wire import finance
+from tripartite.core.codec import Malformed, encode
+from tripartite.core.money import NumberInvalid
 from tripartite.runtime.protocol import HttpFailure, HttpResponse, ObjectKind, Page, Pulled
 
 T = TypeVar("T")
 
 _INVOICES = "API_SUPPLIERINVOICE_PROCESS_SRV"
+_JOURNAL = "API_OPLACCTGDOCITEMCUBE_SRV"
 _ORDERS = feeds.FEEDS["order"][0]
 _RECEIPTS = feeds.FEEDS["receipt"][0]
 _SUPPLIERS = feeds.FEEDS["supplier"][0]
@@ -102,7 +107,9 @@ class Reading:
 
     async def ask(self, question: str, parameters: Mapping[str, str]) -> tuple[Pulled, ...]:
         """`order_by_number` (number), `receipts_of_order` (order_number), `posting_of_invoice` (company_code,
-        supplier_number, invoice_number; all that stand under this key, reversed ones too).
+        supplier_number, invoice_number; all that stand under this key, reversed ones too), `payment_status_of_invoice`
+        (company_code, document: number/year; one `Clearing` of ours), `cost_centre` (company_code, cost_centre, on; one
+        `CostCentre` of ours where it may be posted to on that day). Nothing where SAP knows none.
         """
         match question:
             case "order_by_number":
@@ -119,8 +126,58 @@ class Reading:
                 )
                 postings = [(msgspec.json.decode(row, type=wire.A_SupplierInvoiceRead), row) for row in rows]
                 return tuple(Pulled("invoice", reference(head), "1", bytes(row)) for head, row in postings)
+            case "payment_status_of_invoice":
+                return await self._payment_status(parameters["company_code"], parameters["document"])
+            case "cost_centre":
+                return await self._cost_centre(
+                    parameters["company_code"], parameters["cost_centre"], date.fromisoformat(parameters["on"])
+                )
             case _:
                 raise AssertionError(f"{question} is not a question of SAP S/4HANA")
+
+    async def _payment_status(self, company: str, document: str) -> tuple[Pulled, ...]:
+        number, _, year = document.partition("/")
+        items = await self._items(company, f"OriginalReferenceDocument eq {feeds.quoted(number + year)}")
+        cleared = next((item for item in items if item.IsCleared and item.ClearingAccountingDocument), None)
+        clearing: list[finance.A_OperationalAcctgDocItemCube] = []
+        if cleared is not None:
+            clearing = await self._items(
+                company,
+                f"AccountingDocument eq {feeds.quoted(cleared.ClearingAccountingDocument or '')} and FiscalYear eq "
+                f"{feeds.quoted(cleared.ClearingDocFiscalYear or '')}",
+            )
+        try:
+            found = read_clearing(document, items, clearing)
+        except (Malformed, NumberInvalid) as error:
+            raise HttpFailure(f"payment_status_of_invoice: {error}", sent=True) from None
+        return (Pulled("clearing", document, "1", encode(found)),) if found else ()
+
+    async def _items(self, company: str, condition: str) -> list[finance.A_OperationalAcctgDocItemCube]:
+        rows = await self._read_list(
+            _JOURNAL,
+            "A_OperationalAcctgDocItemCube",
+            f"CompanyCode eq {feeds.quoted(company)} and FinancialAccountType eq 'K' and {condition}",
+            "AccountingDocument,AccountingDocumentItem",
+            "payment_status_of_invoice",
+        )
+        return [msgspec.json.decode(row, type=finance.A_OperationalAcctgDocItemCube) for row in rows]
+
+    async def _cost_centre(self, company: str, number: str, on: date) -> tuple[Pulled, ...]:
+        forms = dict.fromkeys((padded(number), unpadded(number)))
+        named = " or ".join(f"CostCenter eq {feeds.quoted(form)}" for form in forms)
+        rows = await self._read_list(
+            "API_COSTCENTER_SRV",
+            "A_CostCenter",
+            f"CompanyCode eq {feeds.quoted(company)} and ({named})",
+            "ValidityEndDate",
+            "cost_centre",
+        )
+        try:
+            centres = [msgspec.json.decode(row, type=finance.A_CostCenter) for row in rows]
+            found = read_cost_centre(centres, company, on)
+        except (Malformed, msgspec.DecodeError) as error:
+            raise HttpFailure(f"cost_centre: {error}", sent=True) from None
+        return (Pulled("cost_centre", found.code, "1", encode(found)),) if found else ()
 
     async def _receipts_of(self, order_number: str) -> tuple[Pulled, ...]:
         forms = dict.fromkeys((padded(order_number), unpadded(order_number)))

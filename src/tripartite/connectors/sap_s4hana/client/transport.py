@@ -93,14 +93,16 @@ class Transport:
         """GET below the services' root. Errors: `NotSent`, `NotPermitted`, `HttpFailure`."""
         return await self._exchange("GET", self._url(path, query), {}, None, operation)
 
-    async def write(self, path: str, content: bytes, content_type: str, operation: str) -> HttpResponse:
+    async def write(
+        self, path: str, content: bytes, content_type: str, operation: str, query: Mapping[str, str] | None = None
+    ) -> HttpResponse:
         """POST with a CSRF token. Errors: `NotSent` and `NotPermitted` before anything was done, `HttpFailure`."""
         session = await self._csrf(None)
         for attempt in (1, 2):
             headers = {"content-type": content_type, "x-csrf-token": session.csrf.reveal()}
             if cookies := session.cookies.reveal():
                 headers["cookie"] = cookies
-            response = await self._exchange("POST", self._url(path, {}), headers, content, operation)
+            response = await self._exchange("POST", self._url(path, query or {}), headers, content, operation)
             if response.status_code != 403 or header(response, "x-csrf-token").lower() != "required":
                 return response
             if attempt == 1:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tripartite.connectors.sap_s4hana.transform.clearing import write_release
+from tripartite.connectors.sap_s4hana.transform.moving import write_receipt
 from tripartite.connectors.sap_s4hana.transform.ordering import write_order
 from tripartite.connectors.sap_s4hana.transform.reading import read_order, read_receipt
 from tripartite.connectors.sap_s4hana.transform.suppliers import read_supplier
@@ -15,7 +17,12 @@ from tripartite.connectors.sap_s4hana.transform.writing import addressed, write_
 from tripartite.runtime.protocol import Reader, Writer
 
 READERS: Mapping[str, Reader] = {"order": read_order, "receipt": read_receipt, "supplier": read_supplier}
-WRITERS: Mapping[str, Writer] = {"post_invoice": write_posting, "publish_order": write_order}
+WRITERS: Mapping[str, Writer] = {
+    "post_invoice": write_posting,
+    "publish_order": write_order,
+    "record_receipt": write_receipt,
+    "release_payment_block": write_release,
+}
 
 __all__ = [
     "READERS",
@@ -29,4 +36,6 @@ __all__ = [
     "unpadded",
     "write_order",
     "write_posting",
+    "write_receipt",
+    "write_release",
 ]

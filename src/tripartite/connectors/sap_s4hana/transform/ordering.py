@@ -90,9 +90,10 @@ def write_order(payload: bytes) -> wire.A_PurchaseOrder:
     Cancelled lines carry the deletion code; a new order leaves them out (`addressed_order`).
     """
     order = decode(payload, Order)
-    if not order.number or len(order.number) > 12:
+    # The reference has room for twelve, but invoices and receipts name the order in a field of ten.
+    if not order.number or len(order.number) > 10:
         raise Unwritable(
-            "posting.unwritable", "/number", f"{order.number!r} is not an order number of 1 to 12 characters"
+            "posting.unwritable", "/number", f"{order.number!r} is not an order number of 1 to 10 characters"
         )
     if order.prices_include_tax:
         raise Unwritable("posting.unwritable", "/prices_include_tax", "SAP's prices are net")
