@@ -2,7 +2,8 @@
 
 Whoever needs XML calls `read_xml` and nothing else. It decides the encoding itself, refuses any DOCTYPE before the
 parser sees a byte, fetches nothing, expands nothing, and refuses what could be read in two ways. It knows no document
-type and no business field (connectors/documents/ does), and verifies no signature.
+type and no business field (connectors/documents/ does). It verifies no signature, and refuses one that speaks of
+another element than the one that is read (xmlsignature.py).
 
     XmlRefused      the bytes are not to be read: reason code, place, sentence
 
@@ -21,6 +22,8 @@ from typing import Literal
 import msgspec
 from lxml import etree
 from lxml.etree import _Element as Element
+
+from tripartite.runtime.xmlsignature import SignatureRefused, check_signatures
 
 XINCLUDE = "{http://www.w3.org/2001/XInclude}*"
 XSLT = "{http://www.w3.org/1999/XSL/Transform}*"
@@ -255,6 +258,11 @@ def _check_tree(root: Element, data: bytes, limits: XmlLimits) -> None:
         for element in root.iter():
             if any(len(text) > limits.text for text in (element.text or "", element.tail or "")):
                 raise XmlRefused("intake.too_large", pointer_of(element), f"a text longer than {limits.text}")
+    if b"xmldsig#" in data:  # before the ids: two of one name are a way to wrap a signature
+        try:
+            check_signatures(root)
+        except SignatureRefused as refused:
+            raise XmlRefused(refused.reason_code, pointer_of(refused.element), refused.detail) from None
     if _HAS_IDS(root):
         seen: set[str] = set()
         for value in _IDS(root):  # type: ignore[union-attr]

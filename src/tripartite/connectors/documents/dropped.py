@@ -13,7 +13,7 @@ _XSI = "{http://www.w3.org/2001/XMLSchema-instance}"
 ELEMENTS: dict[str, str] = {
     _CBC + "UBLVersionID": "version of the syntax, not of the business; 2.0 and 2.1 share one namespace",
     _CBC + "NetworkID": "UBL demands a card network beside a card number; EN 16931 has no term for it",
-    _DS + "Signature": "a signature speaks of the raw bytes and is verified there, never from a copy",
+    _DS + "Signature": "not verified: who sent a document is known from its channel, never from the document",
 }
 
 _LISTS = "metadata of the code list or identifier scheme, not of the value; the scheme itself is kept"
