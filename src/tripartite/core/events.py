@@ -22,6 +22,8 @@ from tripartite.core.objects import (
     Receipt,
     Requisition,
     Supplier,
+    TaxQuestion,
+    TaxQuote,
 )
 
 RECEIVED = "received"
@@ -33,6 +35,7 @@ CANONICAL = {
     "invoice": "invoice.canonical",
     "payment_report": "payment_report.canonical",
     "bank_statement": "bank_statement.canonical",
+    "tax_quote": "tax_quote.canonical",
 }
 SUPPLIER_EVENTS = "supplier.events"
 SUPPLIER_COMMANDS = "supplier.commands"
@@ -45,6 +48,7 @@ ORDER_COMMANDS = "order.commands"
 RECEIPT_COMMANDS = "receipt.commands"
 INVOICE_COMMANDS = "invoice.commands"
 PAYMENT_COMMANDS = "payment.commands"
+TAX_COMMANDS = "tax.commands"
 DISPOSITIONS = "intake.dispositions"
 ASKS = "intake.asks"
 ANSWERS = "intake.answers"
@@ -107,6 +111,12 @@ class PaymentReportArrived(msgspec.Struct, frozen=True, omit_defaults=True):
 
 class BankStatementArrived(msgspec.Struct, frozen=True, omit_defaults=True):
     value: BankStatement
+    intake_id: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+class TaxQuoteArrived(msgspec.Struct, frozen=True, omit_defaults=True):
+    value: TaxQuote
     intake_id: str = ""
     findings: tuple[Finding, ...] = ()
 
@@ -202,6 +212,14 @@ class PublishOrder(msgspec.Struct, frozen=True, omit_defaults=True):
 
     company_code: str
     order_number: str
+    invoice_id: str = ""
+
+
+class QuoteTax(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command: get a tax quote for this question; `invoice_id` is decided again when it comes (empty: nobody's)."""
+
+    number: str
+    question: TaxQuestion
     invoice_id: str = ""
 
 

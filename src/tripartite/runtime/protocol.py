@@ -22,7 +22,16 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from tripartite.core.objects import BankStatement, Invoice, Order, PaymentReport, Receipt, Requisition, Supplier
+from tripartite.core.objects import (
+    BankStatement,
+    Invoice,
+    Order,
+    PaymentReport,
+    Receipt,
+    Requisition,
+    Supplier,
+    TaxQuote,
+)
 
 LONGEST_WAIT_SECONDS = 86_400.0  # a Retry-After beyond a day is not one
 _SECONDS = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,9})?", re.ASCII)
@@ -36,7 +45,8 @@ ObjectKind = Literal[
     "invoice",
     "payment_report",
     "bank_statement",
-    "clearing",  # the last three are answers to questions; no stream brings them
+    "tax_quote",  # it and the following are answers to questions; no stream brings them
+    "clearing",
     "cost_centre",
     "company",
 ]
@@ -131,7 +141,7 @@ class Unwritable(Exception):
         self.detail = detail
 
 
-Canonical = Supplier | Requisition | Order | Receipt | Invoice | PaymentReport | BankStatement
+Canonical = Supplier | Requisition | Order | Receipt | Invoice | PaymentReport | BankStatement | TaxQuote
 
 
 class ReadResult(msgspec.Struct, frozen=True):

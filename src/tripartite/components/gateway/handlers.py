@@ -34,13 +34,23 @@ from tripartite.core.events import (
     RequisitionArrived,
     SupplierArrived,
     SupplierRecorded,
+    TaxQuoteArrived,
 )
 from tripartite.core.exceptions import refusals
 from tripartite.core.findings import Finding
 from tripartite.core.ids import correlation_of, stable_id
 from tripartite.core.mapping.documents import map_invoice, map_order, map_receipt
 from tripartite.core.mapping.xrefs import XrefKey, Xrefs, keys_of, keys_of_supplier
-from tripartite.core.objects import BankStatement, Invoice, Order, PaymentReport, Receipt, Requisition, Supplier
+from tripartite.core.objects import (
+    BankStatement,
+    Invoice,
+    Order,
+    PaymentReport,
+    Receipt,
+    Requisition,
+    Supplier,
+    TaxQuote,
+)
 from tripartite.runtime.bus import Batch, Outgoing, publish
 from tripartite.runtime.component import Ports
 from tripartite.runtime.db import Connection
@@ -54,6 +64,7 @@ KINDS: Mapping[str, type[Any]] = {
     "supplier": Supplier,
     "payment_report": PaymentReport,
     "bank_statement": BankStatement,
+    "tax_quote": TaxQuote,
 }
 
 
@@ -368,5 +379,7 @@ def _event(value: Canonical, received: Received, source: str, findings: Sequence
             return codec.encode(PaymentReportArrived(value, received.intake_id, told))
         case BankStatement():
             return codec.encode(BankStatementArrived(value, received.intake_id, told))
+        case TaxQuote():
+            return codec.encode(TaxQuoteArrived(value, received.intake_id, told))
         case _:
             return codec.encode(SupplierArrived(value, received.intake_id, told))

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from functools import partial
 
+from litestar.handlers import HTTPRouteHandler
+
 from tripartite.components.invoices import act_routes, flows
+from tripartite.components.invoices.deciding import Decider
 from tripartite.components.invoices.handlers import Invoices
+from tripartite.components.invoices.quote_routes import routes as quote_routes
+from tripartite.components.invoices.quoting import Quoting
 from tripartite.components.invoices.routes import routes
 from tripartite.core.events import (
+    ANSWERS,
     CANONICAL,
     INVOICE_COMMANDS,
     ORDER_EVENTS,
     RECEIPT_EVENTS,
     SUPPLIER_EVENTS,
+    TAX_COMMANDS,
 )
 from tripartite.runtime.bus import Consumer
 from tripartite.runtime.component import Component, Ports, Schedule
@@ -22,6 +29,7 @@ from tripartite.runtime.deliveries import OUTCOMES
 
 def _consumers(ports: Ports) -> list[Consumer]:
     handlers = Invoices(ports)
+    quoting = Quoting(ports, Decider(ports))
     return [
         Consumer("invoices", SUPPLIER_EVENTS, handlers.on_supplier_events),
         Consumer("invoices", ORDER_EVENTS, handlers.on_order_events),
@@ -29,11 +37,21 @@ def _consumers(ports: Ports) -> list[Consumer]:
         Consumer("invoices", CANONICAL["invoice"], handlers.on_invoices_received),
         Consumer("invoices", OUTCOMES, handlers.on_outcomes),
         Consumer("invoices", INVOICE_COMMANDS, handlers.on_commands),
+        Consumer("invoices", TAX_COMMANDS, quoting.on_commands),
+        Consumer("invoices", CANONICAL["tax_quote"], quoting.on_quotes),
+        Consumer("invoices", ANSWERS, quoting.on_answers),
     ]
 
 
 def _schedules(ports: Ports) -> list[Schedule]:
-    return [Schedule("invoices_look_again", 60, partial(flows.look_again, ports))]
+    return [
+        Schedule("invoices_look_again", 60, partial(flows.look_again, ports)),
+        Schedule("invoices_ask_tax_again", 60, partial(flows.ask_tax_again, ports)),
+    ]
+
+
+def _routes(ports: Ports) -> list[HTTPRouteHandler]:
+    return [*routes(ports), *act_routes.routes(ports), *quote_routes(ports)]
 
 
 component = Component(
@@ -41,5 +59,5 @@ component = Component(
     MigrationSet("invoices", "tripartite.components.invoices.migrations"),
     consumers=_consumers,
     schedules=_schedules,
-    routes=lambda ports: [*routes(ports), *act_routes.routes(ports)],
+    routes=_routes,
 )

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from tripartite.components.invoices import people, store
+from tripartite.components.invoices import people, quotes, store
 from tripartite.components.invoices.gathering import Neighbourhood, gather, keys_of
 from tripartite.components.invoices.posting import build_posting, decimal_of
 from tripartite.components.invoices.store import Key, Place, Row
@@ -42,7 +42,7 @@ from tripartite.core.findings import Finding
 from tripartite.core.ids import stable_id
 from tripartite.core.invoice_life import LIVE
 from tripartite.core.matching.billed import Bill
-from tripartite.core.matching.engine import PolicyOf, evaluate
+from tripartite.core.matching.engine import PolicyOf
 from tripartite.core.matching.policy import MatchPolicy
 from tripartite.core.matching.result import Allocation, MatchResult
 from tripartite.core.money import Amount
@@ -152,15 +152,15 @@ class Decider:
         # Read again under the lock: another worker may have decided meanwhile.
         wanted = [around.rows[row.invoice_id] for row in wanted]
         today = self.today(company_code)
-        results = {
-            result.invoice_id: result
-            for result in evaluate(
-                around.book,
-                [row.invoice_id for row in wanted],
-                policy_of=self.policy_of(company_code, today),
-                as_of=today,
-            )
-        }
+        # The match, and again with their tax quotes for those whose tax is at fault (quotes.py).
+        results, around.quoted = await quotes.evaluated(
+            connection,
+            self._ports.estate,
+            around,
+            [row.invoice_id for row in wanted],
+            self.policy_of(company_code, today),
+            today,
+        )
         standing = await store.exceptions_of(
             connection, [row.invoice_id for row in recorded if row.reason_codes or row.state in ("held", "parked")]
         )
@@ -231,6 +231,7 @@ class Decider:
         releases = _allocations(row, allocations)
         claims = _claims(releases)
         findings = (*findings, *_released_elsewhere(invoice, releases, claims, room))
+        findings = (*findings, *around.quoted.findings(row.invoice_id))
         by_people = people.said(
             standing, approvals, (*result.findings, *findings), lambda: self.context(row, invoice, "", cause)
         )
@@ -291,6 +292,7 @@ class Decider:
             written.exceptions.extend(changes.written)
             written.messages.extend(self._exception_events(row, changes, cause, now))
             written.messages.extend(self._commands(row, invoice, changes, cause, now))
+        written.messages.extend(around.quoted.commands(row, cause, now))  # a tax engine is asked
         if became_to_post:
             written.allocations.extend(releases)
             for place, quantity in claims.items():

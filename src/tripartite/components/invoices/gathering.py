@@ -13,6 +13,7 @@ from datetime import date
 import msgspec
 
 from tripartite.components.invoices import opening, store
+from tripartite.components.invoices.quotes import Quoted
 from tripartite.components.invoices.store import Key, Row
 from tripartite.core import codec
 from tripartite.core.estate import Estate
@@ -39,6 +40,7 @@ class Neighbourhood(msgspec.Struct):
     raw: store.RawFacts
     not_in_erp: dict[str, str] = {}  # orders that an ERP must have and does not: number -> connection
     index: dict[tuple[object, ...], list[Row]] = {}
+    quoted: Quoted = Quoted()  # the tax quotes that the match was run with
 
     def digest_of(
         self, row: Row, invoice: Invoice, policy: str, estate: str, findings: Sequence[Finding], by_people: bytes = b""
@@ -58,6 +60,7 @@ class Neighbourhood(msgspec.Struct):
             for other in self._beside(row, numbers)
         ]
         parts += self._before_day_zero(row, numbers)
+        parts += self.quoted.digest_parts(row.invoice_id)
         if findings:
             parts.append(codec.encode(findings))
         if by_people:

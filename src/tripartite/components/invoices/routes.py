@@ -11,13 +11,12 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
-from tripartite.components.invoices import store
+from tripartite.components.invoices import quotes, store
 from tripartite.components.invoices.deciding import Decider
 from tripartite.components.invoices.gathering import gather, keys_of
 from tripartite.components.invoices.store import Row
 from tripartite.core import codec
-from tripartite.core.matching.engine import evaluate
-from tripartite.core.matching.result import MatchResult, Pair
+from tripartite.core.matching.result import Pair
 from tripartite.runtime.component import Ports
 from tripartite.runtime.db import Connection
 from tripartite.runtime.http_app import Page, Problem, companies_of, may_see, permission
@@ -130,9 +129,10 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
             records = (await store.exceptions_of(connection, [invoice_id])).get(invoice_id, [])
             as_of = await store.as_of_receipts(connection, keys_of(row.company_code, invoice))
             receipts = await store.receipts_of(connection, keys_of(row.company_code, invoice))
-        today = decider.today(row.company_code)
-        results = evaluate(around.book, [invoice_id], policy_of=decider.policy_of(row.company_code, today), as_of=today)
-        found: MatchResult = results[0]
+            today = decider.today(row.company_code)
+            policy_of = decider.policy_of(row.company_code, today)
+            results, quoted = await quotes.evaluated(connection, ports.estate, around, [invoice_id], policy_of, today)
+        found = results[invoice_id]
         supplier = around.suppliers.get(row.supplier_id)
         return {
             "invoice_id": row.invoice_id,
@@ -182,6 +182,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
                 for entry in found.allocations
             ],
             "findings_now": [codec.builtins(finding) for finding in found.findings],
+            "tax_figures": [codec.builtins(each) for each in quotes.figures_of(ports.estate, around, row, quoted)],
             "beside": [
                 {
                     "invoice_id": other.invoice_id,

@@ -24,6 +24,7 @@ from tripartite.core.estate.model import (
     Connection,
     Dated,
     Estate,
+    TaxCodeRow,
 )
 from tripartite.core.estate.names import name_key, party_id_text_key, tax_id_key
 from tripartite.core.estate.reading import Path, key_of, line_of
@@ -322,26 +323,48 @@ def _routed(estate: Estate, company: Company, document: str, found: _Findings) -
 
 
 def _tax_codes(estate: Estate, found: _Findings) -> None:
-    _twice(found, "tax_code", [row.code for row in estate.tax_codes], "tax code")
-    # Two codes for one category and rate would leave the choice to the order of the file.
-    seen: dict[tuple[str, str, str], str] = {}
+    # Two codes for one category and rate on one day would leave the choice to the order of the file.
+    seen: dict[tuple[str, str, str], list[TaxCodeRow]] = {}
+    rows_of: dict[str, list[tuple[int, TaxCodeRow]]] = {}
     for index, row in enumerate(estate.tax_codes):
         here: Path = ("tax_code", index)
+        _spans_time(row, here, found)
+        for place, earlier in rows_of.setdefault(row.code, []):
+            if _share_a_day(earlier, row):
+                words = f"tax code {row.code} stands twice; first as tax_code[{place + 1}]"
+                found.error("unique", here, words)
+                break
+            if (earlier.country, earlier.kind, earlier.category) != (row.country, row.kind, row.category):
+                words = f"{row.code} changes its country, kind or category; only its rate may change with the days"
+                found.error("tax", here, words)
+                break
+        rows_of[row.code].append((index, row))
         if not 0 <= row.rate <= 100:
             found.error("tax", (*here, "rate"), f"a rate of {row.rate} % is outside 0 to 100")
+        if row.assessed_rate is not None and (row.kind != "reverse_charge" or not 0 <= row.assessed_rate <= 100):
+            words = f"{row.code}: the buyer assesses tax himself on a reverse charge only, at 0 to 100 %"
+            found.error("tax", (*here, "assessed_rate"), words)
         if not _COUNTRY.match(row.country):
             found.error("country", (*here, "country"), f"{row.country!r} is not an ISO 3166-1 code of two letters")
         if row.kind == "withholding":
             continue
         key = (row.country, row.category, str(row.rate.normalize()))
-        other = seen.setdefault(key, row.code)
-        if other != row.code:
-            words = f"{other} and {row.code} are both {row.country} {row.category} {row.rate} %: which one is meant?"
+        others = seen.setdefault(key, [])
+        other = next((one for one in others if one.code != row.code and _share_a_day(one, row)), None)
+        if other is not None:
+            words = (
+                f"{other.code} and {row.code} are both {row.country} {row.category} {row.rate} %: which one is meant?"
+            )
             found.error("tax", here, words)
+        others.append(row)
     countries = {row.country for row in estate.tax_codes}
     for index, company in enumerate(estate.companies):
         if company.country not in countries:
             found.error("tax", ("company", index, "country"), f"there is no tax code of {company.country}")
+
+
+def _share_a_day(one: Dated, other: Dated) -> bool:
+    return one.valid_from < other.until and other.valid_from < one.until
 
 
 def _mappings(estate: Estate, found: _Findings) -> None:

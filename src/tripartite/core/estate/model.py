@@ -120,16 +120,32 @@ class Route(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TaxCodeRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One of our tax codes. `rate` in percent; `category` by UNTDID 5305 (S, AE, E, Z, K, G, O)."""
+    """One of our tax codes and what it says between two days; without days it says so on all of them.
+
+    `rate` in percent; `category` by UNTDID 5305 (S, AE, E, Z, K, G, O). A rate that changed is two rows of one code.
+    `assessed_rate`: what the buyer assesses himself on a reverse charge, in percent.
+    """
 
     code: str
     country: str
     rate: Rate
     kind: TaxKind
     category: str
+    valid_from: date = msgspec.field(name="from", default=date.min)
+    until: date = OPEN
+    assessed_rate: Rate | None = None
 
     def tax_code(self) -> TaxCode:
-        return TaxCode(self.code, self.rate, self.kind, self.country, self.category)
+        return TaxCode(
+            self.code,
+            self.rate,
+            self.kind,
+            self.country,
+            self.category,
+            self.valid_from,
+            self.until,
+            self.assessed_rate,
+        )
 
 
 class WordMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -306,11 +322,21 @@ class Estate(msgspec.Struct, frozen=True, dict=True):
         connection = self._connections.get(connection_name)
         return ours if connection and ours and kind in connection.own_words else None
 
-    def tax_code_for(self, country: str, category: str, rate: Rate | None) -> tuple[TaxCodeRow, ...]:
-        """Our codes of a country for a category and a rate (None: categories without a rate count as 0)."""
+    def tax_code_for(
+        self, country: str, category: str, rate: Rate | None, on: date | None = None
+    ) -> tuple[TaxCodeRow, ...]:
+        """Our codes of a country for a category and a rate (None: categories without a rate count as 0), each once.
+
+        `on` is the document's day; None takes the rows of all days.
+        """
         wanted = Rate(0) if rate is None else rate
-        return tuple(
-            row
+        found = {
+            row.code: row
             for row in self.tax_codes
-            if row.country == country and row.category == category and row.rate == wanted and row.kind != "withholding"
-        )
+            if row.country == country
+            and row.category == category
+            and row.rate == wanted
+            and row.kind != "withholding"
+            and (on is None or valid_on(row, on))
+        }
+        return tuple(found.values())

@@ -37,6 +37,7 @@ def map_invoice(
     states (our own API) is taken as it is.
     """
     words = Words(estate, xrefs, connection)
+    words.on = invoice.tax_point_on or invoice.issued_on
     company = words.company(invoice.company_code, invoice.buyer)
     numbers = tuple(dict.fromkeys(words.order_number(number) for number in invoice.order_numbers if number.strip()))
     mapped = _replace(

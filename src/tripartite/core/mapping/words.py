@@ -6,6 +6,7 @@ A missing word is never replaced by a default. The document goes on without it, 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date
 
 from tripartite.core.estate import Company, Estate
 from tripartite.core.estate.names import name_key, number_key, tax_id_key
@@ -26,6 +27,7 @@ class Words:
         entry = estate.connection(connection)
         assert entry is not None, f"{connection} is not a connection of the estate"
         self.entry = entry
+        self.on: date | None = None  # the day whose tax rates count
         self.missing: dict[tuple[str, str], list[int]] = {}
         self.findings: list[Finding] = []
         # Words that this document says again and again, each looked up once.
@@ -154,7 +156,7 @@ class Words:
         place = (company.country, category, rate)
         if place in self._taxes:
             return self._taxes[place]
-        rows = self.estate.tax_code_for(company.country, category, rate)
+        rows = self.estate.tax_code_for(company.country, category, rate, self.on)
         if len(rows) == 1:
             self._taxes[place] = (rows[0].code,)
             return self._taxes[place]

@@ -83,7 +83,9 @@ class BilledLine:
         self.weight = exact(doc.price_quantity) if doc.price_quantity is not None else None
         self.discount_factor = ONE - exact(doc.discount_percent) / 100 if doc.discount_percent is not None else ONE
         priced = self.weight if self.weight is not None else self.quantity
-        self.factor_net = ONE / (ONE + book.billed_rate(doc.tax_codes)) if bill.doc.prices_include_tax else ONE
+        self.factor_net = (
+            ONE / (ONE + book.billed_rate(doc.tax_codes, bill.tax_day)) if bill.doc.prices_include_tax else ONE
+        )
         if priced is not None and doc.price is not None:
             value = priced * exact(doc.price)
             if doc.price_per:
@@ -129,7 +131,8 @@ class BilledCharge:
         self.order = doc.order_number
         self.amount = exact(doc.amount)
         inclusive = bill.doc.prices_include_tax
-        self.net_amount = self.amount / (ONE + book.billed_rate(doc.tax_codes)) if inclusive else self.amount
+        rate = book.billed_rate(doc.tax_codes, bill.tax_day) if inclusive else ZERO
+        self.net_amount = self.amount / (ONE + rate) if inclusive else self.amount
 
 
 class BillNumbers:
@@ -200,6 +203,7 @@ class Bill:
         "replaces",
         "sequence",
         "supplier",
+        "tax_day",
         "totals",
         "was_post",
     )
@@ -214,6 +218,7 @@ class Bill:
         self.company = doc.company_code
         self.currency = doc.currency
         self.day = doc.issued_on or arrived.arrived_on
+        self.tax_day = doc.tax_point_on or self.day  # BT-7 where it is stated: the day whose rates count
         self.arrived_on = arrived.arrived_on
         self.was_post = arrived.was_post
         self.decided = arrived.decided

@@ -8,7 +8,7 @@ invoices are taken over into the full evaluation. Nothing here raises for busine
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 
 from tripartite.core.matching.billed import Bill, BilledLine
@@ -24,8 +24,10 @@ from tripartite.core.matching.policy import BASE_POLICY, Limits, MatchPolicy, li
 from tripartite.core.matching.result import MatchResult
 from tripartite.core.matching.state import Work
 from tripartite.core.matching.totals import check_arithmetic
+from tripartite.core.objects.tax_quote import TaxQuote
 
 PolicyOf = Callable[[Bill], MatchPolicy]
+NO_QUOTES: Mapping[str, TaxQuote] = {}
 
 
 def base_policy(_bill: Bill) -> MatchPolicy:
@@ -40,20 +42,27 @@ def evaluate(
     policy_of: PolicyOf = base_policy,
     as_of: date,
     fast: bool = True,
+    quotes: Mapping[str, TaxQuote] = NO_QUOTES,
 ) -> list[MatchResult]:
     """The results of the invoices asked for (None: all), in order of arrival.
 
     All invoices of the book count, whether asked for or not. `policy_of` names the policy of each invoice; `as_of` is
-    the day the verdict is asked. `fast` False takes every invoice through the full evaluation: for comparing.
+    the day the verdict is asked. `fast` False takes every invoice through the full evaluation: for comparing. `quotes`
+    are tax quotes by invoice id: where there is one, it is what the tax is measured against.
     """
-    return Evaluation(book, policy_of, as_of, fast=fast).run(set(invoice_ids) if invoice_ids is not None else None)
+    return Evaluation(book, policy_of, as_of, fast=fast, quotes=quotes).run(
+        set(invoice_ids) if invoice_ids is not None else None
+    )
 
 
 class Evaluation:
     """One call of `evaluate`."""
 
-    def __init__(self, book: Book, policy_of: PolicyOf, as_of: date, *, fast: bool) -> None:
+    def __init__(
+        self, book: Book, policy_of: PolicyOf, as_of: date, *, fast: bool, quotes: Mapping[str, TaxQuote] = NO_QUOTES
+    ) -> None:
         self.book = book
+        self.quotes = quotes
         self.policy_of = policy_of
         self.as_of = as_of
         self.register = Register(book)
@@ -81,7 +90,14 @@ class Evaluation:
             if bill.dropped:
                 continue
             limits = self._limits(bill)
-            if fast is not None and bill.fast is not None and bill.id not in out and bill.id not in self._referenced:
+            if (
+                fast is not None
+                and bill.fast is not None
+                and bill.id not in out
+                and bill.id not in self._referenced
+                and bill.id
+                not in self.quotes  # its tax is measured against the quote, which is for the full evaluation
+            ):
                 result = fast.decide(bill, limits)
                 if result is not None:
                     self.results[bill.id] = result
@@ -115,7 +131,13 @@ class Evaluation:
             fresh = {other.id for other in named if not other.decided}
             posted: set[str] = set()
             if fresh:
-                before = evaluate(self.book.until(bill.sequence), fresh, policy_of=self.policy_of, as_of=self.as_of)
+                before = evaluate(
+                    self.book.until(bill.sequence),
+                    fresh,
+                    policy_of=self.policy_of,
+                    as_of=self.as_of,
+                    quotes=self.quotes,
+                )
                 posted = {result.invoice_id for result in before if result.verdict == "post"}
             out.update(other.id for other in named if other.id not in posted)
         return out
@@ -123,7 +145,7 @@ class Evaluation:
     # First pass
 
     def _first_pass(self, bill: Bill, limits: Limits, *, replaced: bool) -> None:
-        work = Work(bill, limits)
+        work = Work(bill, limits, self.quotes.get(bill.id))
         self.full[bill.id] = work
         if replaced:
             work.replaced = work.stopped = True

@@ -78,6 +78,7 @@ class Book:
         "companies",
         "contracts",
         "conversions",
+        "dated",
         "exchange",
         "groups",
         "line_count",
@@ -104,16 +105,18 @@ class Book:
         openings: Iterable[Opening] = (),
         billed_before: Iterable[BilledBefore] = (),
     ) -> None:
+        taxes = tuple(taxes)
         self.suppliers = {one.supplier_id: one for one in suppliers} if suppliers is not None else None
         self.companies = {one.company_code: one for one in companies}
         self.taxes = {one.code: one for one in taxes}
+        self.dated = _dated(taxes)
         self.conversions = tuple(conversions)
         self.contracts = {one.number: one for one in contracts}
         self.exchange: dict[tuple[str, str], list[ExchangeRate]] = {}
         for entry in exchange:
             self.exchange.setdefault((entry.from_currency, entry.to_currency), []).append(entry)
         self._beside: dict[tuple[str, object], list[Bill]] | None = None
-        self._rates: dict[tuple[str, ...], Fraction] = {}
+        self._rates: dict[tuple[tuple[str, ...], date | None], Fraction] = {}
         self._ratios: dict[tuple[str, str, str], Fraction | None] = {}
         self.groups = _supplier_groups(self.suppliers or {})
         self.orders: dict[str, OrderBook] = {}
@@ -188,17 +191,25 @@ class Book:
         earlier._beside = None
         return earlier
 
-    def rate(self, code: str) -> Fraction:
-        """The rate that stands on a bill for a tax code, as a fraction of net: 0 where the buyer assesses the tax
-        himself, where there is none, where it is withheld, and for a code that nobody knows."""
-        entry = self.taxes.get(code)
+    def tax_code(self, code: str, on: date | None) -> TaxCode | None:
+        """What a tax code says on a day (None: whatever it says last); None where it says nothing then."""
+        rows = self.dated.get(code)
+        if rows is None or on is None:
+            return self.taxes.get(code)
+        return next((row for row in rows if row.valid_from <= on < row.until), None)
+
+    def rate(self, code: str, on: date | None) -> Fraction:
+        """The rate that stands on a bill of a day for a tax code, as a fraction of net: 0 where the buyer assesses the
+        tax himself, where there is none, where it is withheld, and for a code that nobody knows on that day."""
+        entry = self.tax_code(code, on)
         return exact(entry.rate) / 100 if entry is not None and entry.kind == "normal" else ZERO
 
-    def billed_rate(self, codes: tuple[str, ...]) -> Fraction:
-        """The summed rates of several codes."""
-        found = self._rates.get(codes)
+    def billed_rate(self, codes: tuple[str, ...], on: date | None) -> Fraction:
+        """The summed rates of several codes on a day."""
+        key = (codes, on if self.dated else None)
+        found = self._rates.get(key)
         if found is None:
-            found = self._rates[codes] = sum((self.rate(code) for code in codes), ZERO)
+            found = self._rates[key] = sum((self.rate(code, on) for code in codes), ZERO)
         return found
 
     def unit_ratio(self, item: str, unit: str, to_unit: str) -> Fraction | None:
@@ -263,6 +274,17 @@ def book_from_objects(
         openings=openings,
         billed_before=billed_before,
     )
+
+
+def _dated(taxes: Iterable[TaxCode]) -> dict[str, tuple[TaxCode, ...]]:
+    """The rows of each code that does not say the same on all days."""
+    rows: dict[str, tuple[TaxCode, ...]] = {}
+    for one in taxes:
+        rows[one.code] = (*rows.get(one.code, ()), one)
+    always = (date.min, date.max)
+    return {
+        code: found for code, found in rows.items() if len(found) > 1 or (found[0].valid_from, found[0].until) != always
+    }
 
 
 def _supplier_groups(suppliers: dict[str, SupplierFacts]) -> dict[str, str]:

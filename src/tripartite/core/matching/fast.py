@@ -154,7 +154,7 @@ class FastPath:
             self._begin(order)
         self._done: dict[str, list[Bill]] = {}
         self._taken: set[str] = set()
-        self._tax_rates: dict[str, _IntRatio] = {}
+        self._tax_rates: dict[tuple[str, date | None], _IntRatio] = {}
         self._limits: Limits | None = None
         self._usable = False
         self._exact_only = True
@@ -285,7 +285,7 @@ class FastPath:
                 total == net
                 and gross == net + tax
                 and not gross % minor
-                and self._tax_holds(all_codes, code, net, tax, len(lines) * minor)
+                and self._tax_holds(all_codes, code, net, tax, len(lines) * minor, bill.tax_day)
             ):
                 done = self._done.get(name)
                 if done is None:
@@ -307,17 +307,18 @@ class FastPath:
             billed[ordered[0]] = befores[place]
         return None
 
-    def _tax_holds(self, codes: tuple[str, ...], stated: str, net: int, tax: int, twice_allowed: int) -> bool:
-        """Whether the tax of the one code is right within rounding, and plausible."""
+    def _tax_holds(self, codes: tuple[str, ...], stated: str, net: int, tax: int, twice_allowed: int, on: date) -> bool:
+        """Whether the tax of the one code is right on that day within rounding, and plausible."""
         if not codes:
             return not stated and tax == 0
         if len(codes) > 1 or (stated and stated != codes[0]):
             return False
         code = codes[0]
-        rate = self._tax_rates.get(code)
+        key = (code, on if code in self.book.dated else None)
+        rate = self._tax_rates.get(key)
         if rate is None:
-            exact = self.book.rate(code)
-            rate = self._tax_rates[code] = (exact.numerator, exact.denominator)
+            exact = self.book.rate(code, on)
+            rate = self._tax_rates[key] = (exact.numerator, exact.denominator)
         off = tax * rate[1] - net * rate[0]
         if 2 * abs(off) > twice_allowed * rate[1]:
             return False

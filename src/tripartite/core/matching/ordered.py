@@ -108,7 +108,7 @@ class LineNumbers:
         per = exact(doc.price_per)
         factor = ONE - exact(doc.discount_percent) / 100 if doc.discount_percent is not None else ONE
         if order.prices_include_tax:
-            factor /= ONE + book.billed_rate(doc.tax_codes)
+            factor /= ONE + book.billed_rate(doc.tax_codes, order.issued_on)
         factor /= per
         self.ordered = exact(doc.quantity) if doc.quantity is not None else None
         stated = exact(doc.price) if doc.price is not None else ZERO

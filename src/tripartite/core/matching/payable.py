@@ -138,7 +138,9 @@ def released(work: Work, book: Book) -> Fraction:
         if charge.line not in at_fault:
             release(charge.net_amount, charge.codes)
     bill = work.bill
-    taxes = (minor_part(bill.minor(base * book.rate(code)), bill.minor_scale) for code, base in bases.items())
+    taxes = (
+        minor_part(bill.minor(base * book.rate(code, bill.tax_day)), bill.minor_scale) for code, base in bases.items()
+    )
     payable = max(ZERO, sum(taxes, total))
     return -payable if work.bill.credit else payable
 

@@ -15,6 +15,7 @@ from tripartite.core.matching.exact import ONE, ZERO
 from tripartite.core.matching.opening import BEFORE
 from tripartite.core.matching.ordered import LineNumbers, Ordered, ReceiptEntry
 from tripartite.core.matching.policy import Limits
+from tripartite.core.objects.tax_quote import TaxQuote
 
 
 class Piece:
@@ -226,7 +227,7 @@ class LineState:
 
 class Work:
     """One invoice under evaluation. `stopped`: a gate took it out. `reasons` are exact sums per (line, code); None
-    where a code is not measured."""
+    where a code is not measured. `quote`: the tax engine's answer about it, where one is at hand."""
 
     __slots__ = (
         "bill",
@@ -234,6 +235,7 @@ class Work:
         "details",
         "limits",
         "pieces",
+        "quote",
         "reasons",
         "replaced",
         "stopped",
@@ -241,9 +243,10 @@ class Work:
         "tolerated",
     )
 
-    def __init__(self, bill: Bill, limits: Limits) -> None:
+    def __init__(self, bill: Bill, limits: Limits, quote: TaxQuote | None = None) -> None:
         self.bill = bill
         self.limits = limits
+        self.quote = quote
         self.stopped = False
         self.replaced = False
         self.pieces: list[Piece] = []

@@ -18,6 +18,7 @@ from tripartite.core.matching.price import unit_reference
 from tripartite.core.matching.quantity import bounds_of, fill, tightest
 from tripartite.core.matching.result import Allocation, Pair
 from tripartite.core.matching.state import Piece, Work
+from tripartite.core.objects.tax_quote import TaxQuote
 
 ENGINE_VERSION = "matching-1"
 """Changes when the same inputs may give another answer."""
@@ -54,7 +55,7 @@ class FullTrace(msgspec.Struct, frozen=True, eq=False):
 
     def inputs_digest(self) -> str:
         """SHA-256 over all that was looked at."""
-        return inputs_digest(self.book, self.work.bill, self.work.limits, self.as_of)
+        return inputs_digest(self.book, self.work.bill, self.work.limits, self.as_of, self.work.quote)
 
 
 def _filled(piece: Piece) -> list[tuple[ReceiptEntry, Fraction]]:
@@ -99,9 +100,10 @@ def _pair(piece: Piece) -> Pair:
     )
 
 
-def inputs_digest(book: Book, bill: Bill, limits: Limits, as_of: date) -> str:
+def inputs_digest(book: Book, bill: Bill, limits: Limits, as_of: date, quote: TaxQuote | None = None) -> str:
     """SHA-256 in hex over what a decision rests on: engine, policy, day, the invoice as received, the orders and
-    receipts it touches, the other invoices on these orders or of the same number or amount, and the reference data.
+    receipts it touches, the other invoices on these orders or of the same number or amount, the reference data, and
+    the tax quote where there is one.
 
     The same inputs give the same digest, whatever the order in which they were gathered. Rule: S41.
     """
@@ -126,7 +128,7 @@ def inputs_digest(book: Book, bill: Bill, limits: Limits, as_of: date) -> str:
         others,
         (book.suppliers or {}).get(bill.supplier),
         book.companies.get(bill.company),
-        [book.taxes[code] for code in codes if code in book.taxes],
+        [row for code in codes if code in book.taxes for row in book.dated.get(code, (book.taxes[code],))],
         book.conversions,
         sorted(
             (entry.from_currency, entry.to_currency, entry.valid_on, entry.rate)
@@ -135,6 +137,7 @@ def inputs_digest(book: Book, bill: Bill, limits: Limits, as_of: date) -> str:
             for entry in entries
         ),
         [book.contracts[order.contract] for order in orders if order.contract in book.contracts],
+        *([quote] if quote is not None else ()),
     ]
     # Only where there is any, so that a decision without opening balances keeps its digest.
     openings = [line.opening for name in names if name in book.orders for line in book.orders[name].lines]

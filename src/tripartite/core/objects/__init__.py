@@ -29,6 +29,7 @@ from tripartite.core.objects.receipt import Receipt, ReceiptKind, ReceiptLine
 from tripartite.core.objects.reference import CostCentre, ExchangeRate, TaxCode
 from tripartite.core.objects.requisition import Requisition, RequisitionLine
 from tripartite.core.objects.supplier import Supplier
+from tripartite.core.objects.tax_quote import QuotedLine, QuotedTax, TaxQuestion, TaxQuestionLine, TaxQuote
 
 __all__ = [
     "Address",
@@ -57,6 +58,8 @@ __all__ = [
     "PostingLine",
     "PostingTax",
     "PriceVersion",
+    "QuotedLine",
+    "QuotedTax",
     "Receipt",
     "ReceiptKind",
     "ReceiptLine",
@@ -65,6 +68,9 @@ __all__ = [
     "ScaleStep",
     "Supplier",
     "TaxCode",
+    "TaxQuestion",
+    "TaxQuestionLine",
+    "TaxQuote",
     "TaxSubtotal",
     "TransferReport",
     "Withholding",

@@ -13,13 +13,20 @@ TaxKind = Literal["normal", "reverse_charge", "exempt", "withholding"]
 
 
 class TaxCode(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Our tax code of one country: its rate in percent and how it is taxed. Category: UNTDID 5305 (S, AE, E ...)."""
+    """Our tax code of one country: its rate in percent and how it is taxed. Category: UNTDID 5305 (S, AE, E ...).
+
+    It counts from `valid_from` to the day before `until`. `assessed_rate` is what the buyer assesses himself, in
+    percent of net, where the supplier charges none (reverse charge).
+    """
 
     code: str
     rate: Rate
     kind: TaxKind = "normal"
     country: str = ""
     category: str = "S"
+    valid_from: date = date.min
+    until: date = date.max
+    assessed_rate: Rate | None = None
 
 
 class CostCentre(msgspec.Struct, frozen=True, omit_defaults=True):

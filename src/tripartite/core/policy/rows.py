@@ -173,13 +173,17 @@ class SlaRow(Row, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class CountryRow(Row, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a country asks for: who computes the tax, whether an e-invoice is due, how long documents are kept (R69)."""
+    """What a country asks for: who computes the tax, whether an e-invoice is due, how long documents are kept (R69).
+
+    `tax_rounding`: where our own tables round, once for each code of a document or at each line.
+    """
 
     country: str
     tax_service: Literal["built_in", "connection"]
     einvoice: Literal["required", "accepted"]
     retention_years: int
     erasure: Literal["tombstone", "never"]
+    tax_rounding: Literal["document", "line"] = "document"
 
 
 class SupplierRow(Row, frozen=True, forbid_unknown_fields=True, kw_only=True):
