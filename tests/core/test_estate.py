@@ -221,3 +221,41 @@ def test_a_place_is_found_in_nested_tables_of_rows() -> None:
     assert line_of(text, ("a", 1, "b", "z z")) == 9
     assert line_of(text, ("a", 0, "b", "y")) == 4
     assert line_of(text, ("a", 1, "missing")) == 6
+
+
+def dated(code: str, rate: str, since: str, until: str) -> str:
+    row = f'[[tax_code]]\ncode = "{code}"\ncountry = "DE"\nrate = "{rate}"\nkind = "normal"\ncategory = "S"\n'
+    return f"{row}from = {since}\nuntil = {until}\n\n"
+
+
+V19 = '[[tax_code]]\ncode = "V19"\ncountry = "DE"\nrate = "19"\nkind = "normal"\ncategory = "S"\n'
+
+
+def test_a_rate_that_changed_is_two_rows_of_one_code() -> None:
+    text = spoiled(V19, dated("V19", "19", "2026-01-01", "2026-07-01") + dated("V19", "16", "2026-07-01", '"open"'))
+    assert findings(text) == []
+    built = estate(text)
+    june, july = date(2026, 6, 30), date(2026, 7, 1)
+    assert [row.code for row in built.tax_code_for("DE", "S", Rate("16"), july)] == ["V19"]
+    assert built.tax_code_for("DE", "S", Rate("16"), june) == ()
+    assert [row.code for row in built.tax_code_for("DE", "S", Rate("19"))] == ["V19"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "rule", "word"),
+    [
+        (dated("V19", "19", "2026-01-01", "2026-07-02") + dated("V19", "16", "2026-07-01", '"open"'), "unique", "V19"),
+        (dated("V19", "19", "2026-07-01", "2026-07-01"), "dates", "not after it begins"),
+        (dated("V19", "19", "2026-01-01", '"open"') + dated("V20", "19", "2026-05-01", '"open"'), "tax", "which one"),
+        (
+            dated("V19", "19", "2026-01-01", "2026-07-01")
+            + dated("V19", "16", "2026-07-01", '"open"').replace('category = "S"', 'category = "Z"'),
+            "tax",
+            "only its rate may change",
+        ),
+        (V19 + 'assessed_rate = "19"\n\n', "tax", "on a reverse charge only"),
+    ],
+)
+def test_rows_of_a_tax_code_that_contradict_one_another_are_found(rows: str, rule: str, word: str) -> None:
+    found = [entry for entry in findings(spoiled(V19, rows)) if entry.rule == rule]
+    assert any(word in entry.words and entry.line > 0 for entry in found), found

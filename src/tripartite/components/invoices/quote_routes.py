@@ -141,7 +141,7 @@ def _command(ports: Ports, question: TaxQuestion) -> tuple[Message, QuoteTax]:
     number = question_number(question)
     message = Message(
         message_id=ports.ids.new("msg"),
-        type="tripartite.tax.quote.v1",
+        type="tripartite.tax_quote.seek.v1",
         company_code=question.company_code,
         key=number,
         correlation_id=stable_id("c", number),

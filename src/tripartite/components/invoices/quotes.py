@@ -66,7 +66,7 @@ class Quoted(msgspec.Struct, frozen=True):
             return ()
         payload = codec.encode(QuoteTax(question_number(question), question, row.invoice_id))
         message_id = stable_id("msg", row.decision_id, TAX_COMMANDS)
-        return (event(TAX_COMMANDS, "tax.quote", row, payload, message_id, cause, now, row.connection),)
+        return (event(TAX_COMMANDS, "tax_quote.seek", row, payload, message_id, cause, now, row.connection),)
 
 
 async def evaluated(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal
 from fractions import Fraction
 
 import msgspec
@@ -60,7 +59,9 @@ def figures(bill: Bill, book: Book, quote: TaxQuote | None, mappings: Sequence[t
                 code=code,
                 base=_money(base, bill.currency),
                 supplier=_money(billed, bill.currency) if billed is not None else None,
-                engine=Amount(sum((tax.amount for tax in quoted), Decimal(0))) if quote is not None else None,
+                engine=_money(sum((Fraction(tax.amount) for tax in quoted), Fraction(0)), bill.currency)
+                if quote is not None
+                else None,
                 tables=_money(base * book.rate(code, bill.tax_day), bill.currency),
                 codes=tuple(dict.fromkeys(tax.code for tax in quoted if tax.code)),
                 jurisdictions=tuple(dict.fromkeys(f"{tax.jurisdiction} {tax.rate} %" for tax in quoted)),

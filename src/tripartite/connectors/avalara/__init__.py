@@ -1,0 +1,1 @@
+"""Avalara AvaTax (REST v2): tax quotes. Nothing is recorded or committed there."""
