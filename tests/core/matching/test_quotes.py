@@ -84,6 +84,7 @@ CASES: list[tuple[str, str, TaxQuote | None, list[tuple[str, int, str]]]] = [
         quoted(("8.81", "3.52", "US")),
         [("tax.amount_over", 0, "0.01")],
     ),
+    ("a tie that the engine rounded the other way", "3.53", quoted(("8.8125", "3.52", "US")), []),
     ("nothing is due", "0.00", quoted(("0", "0", "DE")), []),
     ("an amount that is no rate of anything", "5.55", quoted(("0", "5.55", "DE")), []),
 ]
@@ -188,3 +189,11 @@ def test_two_bills_of_one_book_are_measured_by_their_own_days() -> None:
     book = book_from_objects([order()], [receipt()], arrived, taxes=DATED)
     for fast in (True, False):
         assert [one.verdict for one in evaluate(book, as_of=DAY, fast=fast)] == ["post", "post"]
+
+
+def test_the_rate_of_one_day_is_never_taken_for_another_bills_day() -> None:
+    papers = [invoice(f"RE-{day}", "5", issued_on=date(2026, 11, day), tax="3.20") for day in (15, 16)]
+    arrived = [Arrived(f"inv_{place}", paper, DAY, place) for place, paper in enumerate(papers, 1)]
+    book = book_from_objects([order()], [receipt()], arrived, taxes=DATED)
+    for fast in (True, False):
+        assert [one.verdict for one in evaluate(book, as_of=DAY, fast=fast)] == ["post", "hold"]
