@@ -62,6 +62,17 @@ async def test_every_company_has_a_quote_by_our_own_tables_and_over_billed_tax_s
     assert "tax_quoted" in waits
 
 
+async def test_tables_that_were_changed_are_asked_again(house: House) -> None:
+    await bill(house, OVER)
+    estate = house.ports.estate
+    rows = tuple(replaced(row, rate=Rate("16")) if row.code == "V19" else row for row in estate.tax_codes)
+    house.ports.estate = replaced(estate, tax_codes=rows)
+    await house.bring(order(version=2))
+    [quote] = await quotes(house)
+    assert quote.tax == Amount("6.40")
+    assert "6.4 is due on 40 by built_in" in await words_of(house, "tax.amount_over")
+
+
 async def test_an_invoice_whose_tax_is_right_asks_nobody(taxed: TaxedHouse) -> None:
     await bill(taxed.house, "7.60")
     assert await taxed.house.state() == "to_post"
