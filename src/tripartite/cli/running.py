@@ -15,6 +15,7 @@ from tripartite.components.control.app import component as control
 from tripartite.components.gateway.app import component as gateway
 from tripartite.components.invoices.app import component as invoices
 from tripartite.components.orders.app import component as orders
+from tripartite.components.payments.app import component as payments
 from tripartite.components.receipts.app import component as receipts
 from tripartite.components.suppliers.app import component as suppliers
 from tripartite.connectors import registry
@@ -29,7 +30,8 @@ from tripartite.runtime.secrets import Secrets
 from tripartite.runtime.settings import Settings
 
 COMPONENTS: Mapping[str, Component] = {
-    component.name: component for component in (gateway, suppliers, orders, receipts, invoices, control, console)
+    component.name: component
+    for component in (gateway, suppliers, orders, receipts, invoices, payments, control, console)
 }
 
 

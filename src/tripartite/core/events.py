@@ -11,7 +11,7 @@ from datetime import date, datetime
 import msgspec
 
 from tripartite.core.findings import Finding
-from tripartite.core.money import Amount
+from tripartite.core.money import Amount, Rate
 from tripartite.core.objects import (
     BankAccount,
     BankStatement,
@@ -267,6 +267,15 @@ class InvoiceChanged(msgspec.Struct, frozen=True, omit_defaults=True):
     reason_codes: tuple[str, ...] = ()
     money_at_risk: Amount | None = None
     document: str = ""
+    version: int = 0  # a higher one is later news of the same invoice
+    payable: Amount | None = None  # what may be paid of it, positive; a credit memo's kind gives the direction
+    due_on: date | None = None
+    discount_percent: Rate | None = None
+    discount_days: int | None = None  # from `issued_on`
+    remit_to: BankAccount | None = None  # where the document itself wants the money
+    payment_block: bool = False
+    connection: str = ""  # the system it came from, and its own id of the document
+    source_document: str = ""
 
 
 class PaymentChanged(msgspec.Struct, frozen=True, omit_defaults=True):

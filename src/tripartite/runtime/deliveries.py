@@ -128,6 +128,29 @@ async def owe(connection: Connection, owed: Sequence[Owed]) -> None:
             raise KeyReused(f"delivery {key} already stands for another request")
 
 
+async def withdraw(
+    connection: Connection,
+    keys: Sequence[str],
+    *,
+    states: Sequence[State],
+    reason_code: str,
+    detail: str,
+    now: datetime,
+) -> set[str]:
+    """Take deliveries back inside a deciding transaction, where they still are in one of `states`; which ones were.
+
+    A row that a worker has just claimed is waited for and then left alone: its bytes are on their way. What was taken
+    back is set aside and disarmed (`observe`), so that no replay sends it either.
+    """
+    done = await execute(
+        connection,
+        """UPDATE deliveries.delivery SET state = 'dead_letter', mode = 'observe', reason_code = %s, detail = %s,
+            updated_at = %s WHERE key = ANY(%s) AND state = ANY(%s) RETURNING key""",
+        (reason_code, detail[:1000], now, list(keys), list(states)),
+    )
+    return {row[0] for row in await done.fetchall()}
+
+
 class Claimed(msgspec.Struct, frozen=True):
     """A delivery in our hands, with what is needed to send it, ask for it and tell of it."""
 

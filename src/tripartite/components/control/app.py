@@ -7,7 +7,14 @@ from functools import partial
 from tripartite.components.control import flows, store
 from tripartite.components.control.handlers import Control
 from tripartite.components.control.routes import routes
-from tripartite.core.events import EXCEPTION_EVENTS, INVOICE_EVENTS, ORDER_EVENTS, RECEIPT_EVENTS, SUPPLIER_EVENTS
+from tripartite.core.events import (
+    EXCEPTION_EVENTS,
+    INVOICE_EVENTS,
+    ORDER_EVENTS,
+    PAYMENT_EVENTS,
+    RECEIPT_EVENTS,
+    SUPPLIER_EVENTS,
+)
 from tripartite.runtime.bus import Consumer
 from tripartite.runtime.component import Component, Loop, Ports, Schedule
 from tripartite.runtime.db import MigrationSet
@@ -20,7 +27,7 @@ def _consumers(ports: Ports) -> list[Consumer]:
         Consumer("control", EXCEPTION_EVENTS, handlers.on_exceptions),
         *(
             Consumer("control", topic, handlers.on_events, batch=1000)
-            for topic in (INVOICE_EVENTS, ORDER_EVENTS, RECEIPT_EVENTS, SUPPLIER_EVENTS, OUTCOMES)
+            for topic in (INVOICE_EVENTS, ORDER_EVENTS, RECEIPT_EVENTS, SUPPLIER_EVENTS, PAYMENT_EVENTS, OUTCOMES)
         ),
     ]
 

@@ -13,6 +13,7 @@ from tripartite.core.events import (
     OrderPublished,
     OrderRecorded,
     OrderSought,
+    PaymentChanged,
     ReceiptRecorded,
     ReceiptsRequeried,
     RequisitionRecorded,
@@ -133,6 +134,9 @@ def _told(message: Message) -> Line | None:
         case ["invoice", _]:
             invoice = codec.decode_own(message.payload, InvoiceChanged)
             return _line(message, "invoice", invoice.invoice_id, invoice.number, invoice.state, invoice.words)
+        case ["payment", state]:
+            paid = codec.decode_own(message.payload, PaymentChanged)
+            return _line(message, "payment", paid.value.number, paid.value.number, state, paid.words)
         case ["delivery", state]:
             outcome = codec.decode_own(message.payload, DeliveryOutcome)
             words = _delivered(outcome)

@@ -276,6 +276,8 @@ class Invoices:
             now = self._ports.clock.now()
             cause = Cause(message.message_id, message.type, message.trace_id)
             finding = _posting_finding(outcome, row)
+            row.version += 1
+            row.changed_at = now
             if outcome.state == "settled" and row.state == "to_post":
                 row.state, row.document, row.posted_at = "posted", outcome.remote_ref, now
                 leaves.append(self._posted_leaf(row, outcome))
@@ -307,8 +309,6 @@ class Invoices:
                     )
             codes = {code for code in row.reason_codes if not {code, code.partition(".")[0]} & POSTING_AREAS}
             row.reason_codes = sorted(codes | {record.reason_code for record in changes.open})
-            row.version += 1
-            row.changed_at = now
             changed[row.invoice_id] = row
         await store.keep_exceptions(connection, exceptions)
         await store.update_invoices(connection, list(passing.values()))  # no invoice is posted without being to post

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 
@@ -64,4 +65,26 @@ def changed_event(row: Row, invoice: Invoice, words: str) -> InvoiceChanged:
         reason_codes=tuple(row.reason_codes),
         money_at_risk=Amount(row.money_at_risk),
         document=row.document,
+        version=row.version,
+        payable=_payable(row, invoice),
+        due_on=invoice.due_on,
+        discount_percent=invoice.discount_percent,
+        discount_days=invoice.discount_days,
+        remit_to=invoice.remit_to,
+        payment_block=row.payment_block,
+        connection=row.connection,
+        source_document=row.source_document,
     )
+
+
+def _payable(row: Row, invoice: Invoice) -> Amount | None:
+    """What may be paid of a document: what it asks for, less what is withheld, and never more than the match lets pay.
+
+    Currency: the document's. Positive for a credit memo too. None where the document states no sum.
+    """
+    asked = invoice.payable if invoice.payable is not None else row.gross
+    if asked is None:
+        return None
+    withheld = sum((each.amount for each in invoice.withholding), Decimal(0)) if invoice.payable is None else Decimal(0)
+    most = abs(asked) - withheld
+    return Amount(min(most, abs(row.payable_now)) if row.verdict == "post" else most)

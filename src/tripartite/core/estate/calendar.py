@@ -57,6 +57,19 @@ def spans(hours: str) -> tuple[tuple[int, int], ...] | None:
     return tuple(found)
 
 
+def is_business_day(calendar: Calendar, day: date) -> bool:
+    """Whether the calendar opens on this day at all."""
+    return day not in calendar.holidays and bool(spans(getattr(calendar, WEEKDAYS[day.weekday()])))
+
+
+def business_day_from(calendar: Calendar, day: date) -> date | None:
+    """The first business day on or after `day`; None where the calendar never opens within ten years."""
+    for ahead in range(FURTHEST_DAYS):
+        if is_business_day(calendar, day + timedelta(days=ahead)):
+            return day + timedelta(days=ahead)
+    return None
+
+
 @lru_cache(maxsize=4096)
 def _windows(calendar: Calendar, zone: str, day: date) -> tuple[tuple[datetime, datetime], ...]:
     if day in calendar.holidays:

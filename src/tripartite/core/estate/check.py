@@ -83,6 +83,7 @@ def check_estate(estate: Estate, kinds: Mapping[str, KindFacts], text: str = "")
     _routes(estate, kinds, found)
     _tax_codes(estate, found)
     _mappings(estate, found)
+    _accounts(estate, kinds, found)
     return found.all
 
 
@@ -381,6 +382,24 @@ def _mappings(estate: Estate, found: _Findings) -> None:
             found.error("mapping", (*here, "ours"), f"there is no company {row.ours!r}")
         if row.kind == "tax_code" and row.ours not in tax_codes:
             found.error("mapping", (*here, "ours"), f"there is no tax code {row.ours!r}")
+
+
+def _accounts(estate: Estate, kinds: Mapping[str, KindFacts], found: _Findings) -> None:
+    _twice(found, "account", [row.account.replace(" ", "") for row in estate.accounts], "bank account")
+    for index, row in enumerate(estate.accounts):
+        here: Path = ("account", index)
+        if estate.company(row.company) is None:
+            found.error("company", (*here, "company"), f"there is no company {row.company!r}")
+        if row.currency not in CURRENCIES:
+            found.error("currency", (*here, "currency"), f"{row.currency!r} is not an ISO 4217 code")
+        if not row.account.strip():
+            found.error("account", (*here, "account"), "an account without a number pays nobody")
+        bank = estate.connection(row.connection)
+        if bank is None or bank.role != "bank" or not bank.serves(row.company):
+            words = f"{row.connection!r} is no bank connection that serves {row.company}"
+            found.error("account", (*here, "connection"), words)
+        elif (facts := kinds.get(bank.kind)) is not None and "send_payment_order" not in facts.writes:
+            found.error("account", (*here, "connection"), f"a {bank.kind} takes no payment orders")
 
 
 def _list(names: Iterable[str]) -> str:

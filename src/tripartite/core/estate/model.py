@@ -157,6 +157,17 @@ class WordMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ours: str
 
 
+class OwnAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A bank account of a company, in one currency, and the connection through which its bank takes orders for it."""
+
+    company: str
+    account: str  # IBAN, or the local account number
+    currency: str  # ISO 4217
+    connection: str
+    institution: str = ""  # BIC, or the local bank code
+    holder: str = ""  # where it is not the company's name
+
+
 class Outbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What outbound calls may do beyond the rule (https to public addresses of a connection's own host)."""
 
@@ -200,6 +211,7 @@ class Estate(msgspec.Struct, frozen=True, dict=True):
     tax_codes: tuple[TaxCodeRow, ...]
     mappings: tuple[WordMapping, ...] = ()
     outbound: Outbound = Outbound()
+    accounts: tuple[OwnAccount, ...] = ()
 
     @cached_property
     def _companies(self) -> dict[str, Company]:
@@ -252,6 +264,15 @@ class Estate(msgspec.Struct, frozen=True, dict=True):
     def serving(self, role: str, company_code: str) -> tuple[Connection, ...]:
         """The connections of a role that serve a company."""
         return tuple(entry for entry in self.connections if entry.role == role and entry.serves(company_code))
+
+    def accounts_of(self, company_code: str) -> tuple[OwnAccount, ...]:
+        """The company's own bank accounts, in the order of the file: the first of a currency pays in it."""
+        return tuple(row for row in self.accounts if row.company == company_code)
+
+    def own_account(self, account: str) -> OwnAccount | None:
+        """Whose account this is; None where it is none of ours. Blanks do not count."""
+        plain = account.replace(" ", "")
+        return next((row for row in self.accounts if row.account.replace(" ", "") == plain), None)
 
     def companies_of(self, connection_name: str) -> tuple[str, ...]:
         """The company codes a connection serves."""

@@ -17,6 +17,7 @@ from tripartite.core.estate.model import (
     Environment,
     Estate,
     Outbound,
+    OwnAccount,
     Owner,
     Route,
     TaxCodeRow,
@@ -35,7 +36,7 @@ from tripartite.core.estate.reading import (
 
 FILE = "estate.toml"
 _TABLES = frozenset(
-    ["estate", "outbound", "company", "calendar", "connection", "owner", "route", "tax_code", "mapping"]
+    ["estate", "outbound", "company", "calendar", "connection", "owner", "route", "tax_code", "mapping", "account"]
 )
 _SECRET = re.compile(r"(env:[A-Z][A-Z0-9_]{0,99}|file:[^\x00-\x1f]{1,400})\Z")
 
@@ -71,8 +72,10 @@ def load_estate(text: str, file: str = FILE) -> Estate | list[Wrong]:
     routes, bad_routes = convert_rows(file, text, table, "route", Route)
     codes, bad_codes = convert_rows(file, text, table, "tax_code", TaxCodeRow)
     mappings, bad_mappings = convert_rows(file, text, table, "mapping", WordMapping)
+    accounts, bad_accounts = convert_rows(file, text, table, "account", OwnAccount)
     wrong = [entry for entry in (head, outbound) if isinstance(entry, Wrong)]
     wrong += [*bad_companies, *bad_calendars, *bad_connections, *bad_owners, *bad_routes, *bad_codes, *bad_mappings]
+    wrong += bad_accounts
     if wrong or isinstance(head, Wrong) or isinstance(outbound, Wrong):
         return sorted(wrong, key=lambda entry: entry.line)
     return Estate(
@@ -87,6 +90,7 @@ def load_estate(text: str, file: str = FILE) -> Estate | list[Wrong]:
         tax_codes=codes,
         mappings=mappings,
         outbound=outbound,
+        accounts=accounts,
     )
 
 

@@ -6,7 +6,7 @@ diff_packs(old, new) -> what changed                         diff.py
 decide(result, pack, case, at, estate=...) -> Decision       decide.py
 """
 
-from tripartite.core.policy.check import Example, PolicyFinding, check_pack
+from tripartite.core.policy.check import check_pack
 from tripartite.core.policy.decide import (
     Approval,
     AskApproval,
@@ -20,6 +20,7 @@ from tripartite.core.policy.decide import (
     decide,
 )
 from tripartite.core.policy.diff import PolicyChange, diff_packs
+from tripartite.core.policy.finding import Example, PolicyFinding
 from tripartite.core.policy.load import PackError, load_pack
 from tripartite.core.policy.pack import Pack
 

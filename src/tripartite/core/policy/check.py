@@ -20,6 +20,7 @@ from tripartite.core.estate import Company, Estate
 from tripartite.core.exceptions.reasons import reasons
 from tripartite.core.exceptions.terms import loosens
 from tripartite.core.money import CURRENCIES, minor_digits
+from tripartite.core.policy.finding import Example, PolicyFinding
 from tripartite.core.policy.pack import Pack, _override
 from tripartite.core.policy.rows import (
     MATCH_TABLES,
@@ -27,6 +28,7 @@ from tripartite.core.policy.rows import (
     SUMS,
     ApprovalRow,
     CategoryRow,
+    PaymentReleaseRow,
     PriceRow,
     ReleaseRow,
     Row,
@@ -38,35 +40,6 @@ from tripartite.core.policy.rows import (
 )
 
 OTHER = "(any other)"
-
-
-class Example(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A concrete case that shows a finding."""
-
-    company: str = ""
-    supplier: str = ""
-    category: str = ""
-    currency: str = ""
-    on: date | None = None
-    amount: str = ""
-
-    def __str__(self) -> str:
-        parts = [
-            f"{name} {value}"
-            for name in ("company", "supplier", "category", "currency", "amount", "on")
-            if (value := getattr(self, name))
-        ]
-        return ", ".join(parts)
-
-
-class PolicyFinding(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Something about a pack. `error` keeps it from being approved; `warning` is to be read by the approver."""
-
-    severity: Literal["error", "warning"]
-    rule: Literal["gap", "overlap", "shadowed", "unsatisfiable", "unbounded", "loosens", "unknown", "duties"]
-    rows: tuple[str, ...]
-    words: str
-    example: Example = Example()
 
 
 def check_pack(pack: Pack, estate: Estate) -> list[PolicyFinding]:
@@ -88,6 +61,7 @@ def check_pack(pack: Pack, estate: Estate) -> list[PolicyFinding]:
     found += _categories(pack, estate)
     found += _release_limits(cast("tuple[ReleaseRow, ...]", pack.table("release_limit")), estate)
     found += _strangers("release_limit", pack.table("release_limit"), estate)
+    found += _payment_releases(cast("tuple[PaymentReleaseRow, ...]", pack.table("payment_release")), estate)
     found += _terms(cast("tuple[SlaRow, ...]", pack.table("sla")), estate)
     found += _strangers("sla", pack.table("sla"), estate)
     found += _countries(pack, estate)
@@ -335,6 +309,37 @@ def _release_limits(rows: Sequence[ReleaseRow], estate: Estate) -> list[PolicyFi
                     words = f"nobody said what {role} may release, as for {example}: nothing can be released"
                     found.append(PolicyFinding("warning", "gap", ("release_limit",), words, example))
                     break
+    return found
+
+
+def _payment_releases(rows: Sequence[PaymentReleaseRow], estate: Estate) -> list[PolicyFinding]:
+    found: list[PolicyFinding] = []
+    for row in rows:
+        here = _cite("payment_release", row)
+        if row.company != "*" and estate.company(row.company) is None:
+            words = f"{row.id} names company {row.company}, which the estate does not have"
+            found.append(PolicyFinding("error", "unknown", here, words))
+        if row.currency != "*" and row.currency not in CURRENCIES:
+            words = f"{row.id} names currency {row.currency}, which ISO 4217 does not list"
+            found.append(PolicyFinding("error", "unknown", here, words))
+        if row.persons < 2:
+            words = f"{row.id}: {row.persons} may release a payment alone; that takes two people"
+            found.append(PolicyFinding("error", "duties", here, words))
+    for one, other in combinations(rows, 2):
+        same = (one.company, one.currency, one.above) == (other.company, other.currency, other.above)
+        begins = max(one.valid_from, other.valid_from)
+        if same and begins < min(one.until, other.until):
+            example = Example(one.company, currency=one.currency, on=begins, amount=one.above)
+            words = f"{one.id} and {other.id} both say how many release, as for {example}"
+            found.append(PolicyFinding("error", "overlap", _cite("payment_release", one, other), words, example))
+    for company in estate.companies:
+        for day in _days(company, rows):
+            mine = [r for r in rows if r.company in (company.code, "*") and r.currency in (company.currency, "*")]
+            if not any(_valid(row, day) and row.above == "0" for row in mine):
+                example = Example(company.code, currency=company.currency, on=day)
+                words = f"nobody said how many people release a small payment, as for {example}"
+                found.append(PolicyFinding("warning", "gap", ("payment_release",), words, example))
+                break
     return found
 
 

@@ -19,7 +19,7 @@ from tripartite.core.estate.reading import (
     unknown_tables,
 )
 from tripartite.core.policy.pack import Pack
-from tripartite.core.policy.rows import SUMS, TABLES, ApprovalRow, RateRow, ReleaseRow, Row
+from tripartite.core.policy.rows import SUMS, TABLES, ApprovalRow, PaymentReleaseRow, RateRow, ReleaseRow, Row
 
 HEAD_FILE = "pack.toml"
 PackError = Wrong
@@ -114,6 +114,8 @@ def _row(file: str, text: str, table: str, index: int, row: Row, seen: dict[tupl
             if getattr(row, name) not in ("exact", "ignore"):
                 wrong.append(complain(name, "a sum needs the currency it is in; * is not one"))
         if isinstance(row, ApprovalRow) and row.above != "0":
+            wrong.append(complain("above", "a sum needs the currency it is in; * is not one"))
+        if isinstance(row, PaymentReleaseRow) and row.above != "0":
             wrong.append(complain("above", "a sum needs the currency it is in; * is not one"))
         if isinstance(row, ReleaseRow):
             wrong.append(complain("currency", "a limit needs the currency it is in; * is not one"))

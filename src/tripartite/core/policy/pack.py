@@ -44,6 +44,7 @@ from tripartite.core.policy.rows import (
     CountryRow,
     DuplicateRow,
     MatchingRow,
+    PaymentReleaseRow,
     PriceRow,
     QuantityRow,
     RateRow,
@@ -212,6 +213,24 @@ class Pack(msgspec.Struct, frozen=True, dict=True):
             ):
                 best = row
         return (Amount(best.up_to), f"release_limit/{best.id}") if best else None
+
+    def payment_release(self, company: str, currency: str, on: date, amount: Decimal) -> tuple[int, str] | None:
+        """How many people must release a proposal of this sum, and the row; None where no row speaks: nobody may.
+
+        The company's own rows come before `*`, then the currency's before `*`; of these the highest `above` passed.
+        """
+        best: PaymentReleaseRow | None = None
+        best_rank: tuple[bool, bool, Decimal] | None = None
+        for row in self.table("payment_release"):
+            if row.company not in (company, "*") or row.currency not in (currency, "*"):
+                continue
+            above = Decimal(row.above)
+            if not row.valid_from <= on < row.until or not (amount > above or row.above == "0"):
+                continue
+            rank = (row.company != "*", row.currency != "*", above)
+            if best_rank is None or rank > best_rank:
+                best, best_rank = row, rank
+        return (best.persons, f"payment_release/{best.id}") if best else None
 
     def overrides(self, company: str, on: date) -> Mapping[str, Override]:
         """The company's terms on top of the catalogue, per reason code that any row names."""

@@ -155,6 +155,15 @@ class ReleaseRow(Row, frozen=True, forbid_unknown_fields=True, kw_only=True):
     up_to: Sum
 
 
+class PaymentReleaseRow(Row, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How many people must release a payment proposal whose sum is above `above`; never fewer than two (C38, I4)."""
+
+    company: str
+    currency: str
+    above: Sum
+    persons: int
+
+
 class SlaRow(Row, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A company's terms for a reason code, or for an area (`match.*`), on top of the catalogue.
 
@@ -214,6 +223,7 @@ TABLES: Mapping[str, type[Row]] = {
     "category": CategoryRow,
     "approval": ApprovalRow,
     "release_limit": ReleaseRow,
+    "payment_release": PaymentReleaseRow,
     "sla": SlaRow,
     "country": CountryRow,
     "supplier": SupplierRow,

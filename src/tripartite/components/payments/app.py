@@ -1,0 +1,42 @@
+"""The payments component: proposals from posted items, two releases, payment orders, what the bank answered."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from tripartite.components.payments import flows
+from tripartite.components.payments.handlers import Payments
+from tripartite.components.payments.routes import routes
+from tripartite.core.events import CANONICAL, EXCEPTION_EVENTS, INVOICE_EVENTS, SUPPLIER_EVENTS
+from tripartite.runtime.bus import Consumer
+from tripartite.runtime.component import Component, Ports, Schedule
+from tripartite.runtime.db import MigrationSet
+from tripartite.runtime.deliveries import OUTCOMES
+
+
+def _consumers(ports: Ports) -> list[Consumer]:
+    handlers = Payments(ports)
+    return [
+        Consumer("payments", SUPPLIER_EVENTS, handlers.on_supplier_events),
+        Consumer("payments", EXCEPTION_EVENTS, handlers.on_exception_events),
+        Consumer("payments", INVOICE_EVENTS, handlers.on_invoice_events),
+        Consumer("payments", OUTCOMES, handlers.on_outcomes),
+        Consumer("payments", CANONICAL["payment_report"], handlers.on_payment_reports),
+        Consumer("payments", CANONICAL["bank_statement"], handlers.on_bank_statements),
+    ]
+
+
+def _schedules(ports: Ports) -> list[Schedule]:
+    return [
+        Schedule("payments_draw_up", 900, partial(flows.draw_up, ports)),
+        Schedule("payments_expire", 900, partial(flows.expire_old, ports)),
+    ]
+
+
+component = Component(
+    "payments",
+    MigrationSet("payments", "tripartite.components.payments.migrations"),
+    consumers=_consumers,
+    schedules=_schedules,
+    routes=routes,
+)
