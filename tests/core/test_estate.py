@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.estate_samples import TEXT, estate, findings, one_route, spoiled
+from core.estate_samples import KINDS, TEXT, Kind, estate, findings, one_route, spoiled
 from tripartite.core.estate import DOCUMENT_TYPES, FIELD_GROUPS, Wrong, check_estate, load_estate
 from tripartite.core.estate.reading import line_of
 from tripartite.core.money import Rate
@@ -259,3 +259,64 @@ def test_a_rate_that_changed_is_two_rows_of_one_code() -> None:
 def test_rows_of_a_tax_code_that_contradict_one_another_are_found(rows: str, rule: str, word: str) -> None:
     found = [entry for entry in findings(spoiled(V19, rows)) if entry.rule == rule]
     assert any(word in entry.words and entry.line > 0 for entry in found), found
+
+
+# Own bank accounts
+
+BANK = """
+[[connection]]
+name = "our_bank"
+kind = "some_bank"
+role = "bank"
+companies = ["DE01"]
+modes = { "*" = "act" }
+"""
+
+
+def _account(**changes: str) -> str:
+    row = {
+        "company": "DE01",
+        "account": "DE89370400440532013000",
+        "currency": "EUR",
+        "connection": "our_bank",
+        **changes,
+    }
+    return "\n[[account]]\n" + "".join(f'{key} = "{value}"\n' for key, value in row.items())
+
+
+def _found(text: str, writes: tuple[str, ...] = ("send_payment_order",)) -> list[tuple[str, str]]:
+    kinds = {**KINDS, "some_bank": Kind(("bank",), writes=writes)}
+    return [(entry.rule, entry.key) for entry in check_estate(estate(text), kinds, text) if entry.severity == "error"]
+
+
+def test_a_company_pays_from_the_first_account_of_a_currency() -> None:
+    text = TEXT + BANK + _account() + _account(account="DE02120300000000202051", institution="BYLADEM1001")
+    assert _found(text) == []
+    made = estate(text)
+    assert [row.account[-4:] for row in made.accounts_of("DE01")] == ["3000", "2051"]
+    assert made.accounts_of("PL02") == ()
+    own = made.own_account("DE89 3704 0044 0532 0130 00")
+    assert own is not None
+    assert own.company == "DE01"
+    assert made.own_account("FR1420041010050500013M02606") is None
+    assert made.digest != estate(TEXT).digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({"company": "XX99"}, [("company", "account[1].company"), ("account", "account[1].connection")]),
+        ({"currency": "EURO"}, [("currency", "account[1].currency")]),
+        ({"account": " "}, [("account", "account[1].account")]),
+        ({"connection": "sap"}, [("account", "account[1].connection")]),
+        ({"connection": "nobody"}, [("account", "account[1].connection")]),
+        ({"company": "PL02"}, [("account", "account[1].connection")]),
+    ],
+)
+def test_an_account_that_nobody_could_pay_from_is_found(changes: dict[str, str], found: list[tuple[str, str]]) -> None:
+    assert _found(TEXT + BANK + _account(**changes)) == found
+
+
+def test_an_account_stands_once_and_its_bank_takes_orders() -> None:
+    assert _found(TEXT + BANK + _account() + _account()) == [("unique", "account[2]")]
+    assert _found(TEXT + BANK + _account(), writes=()) == [("account", "account[1].connection")]

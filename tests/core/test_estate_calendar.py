@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tripartite.core.estate import Calendar, add_business_time, business_time_between
-from tripartite.core.estate.calendar import spans
+from tripartite.core.estate.calendar import business_day_from, is_business_day, spans
 
 WEEK = Calendar(
     name="office",
@@ -70,3 +70,12 @@ def test_what_was_added_is_what_is_measured(minute: int, amount: int) -> None:
 @pytest.mark.parametrize("text", ["", "8:00-12:00", "12:00-08:00", "08:00-12:00 11:00-13:00", "08:00-24:01", "open"])
 def test_hours_that_mean_nothing_are_refused(text: str) -> None:
     assert spans(text) is None
+
+
+def test_a_business_day_is_one_on_which_the_calendar_opens() -> None:
+    assert is_business_day(WEEK, date(2026, 11, 20))
+    assert not is_business_day(WEEK, date(2026, 11, 21))
+    assert not is_business_day(WEEK, date(2026, 12, 25)), "a holiday on a Friday"
+    assert business_day_from(WEEK, date(2026, 12, 25)) == date(2026, 12, 28)
+    assert business_day_from(WEEK, date(2026, 11, 20)) == date(2026, 11, 20)
+    assert business_day_from(NEVER, date(2026, 11, 20)) is None

@@ -58,11 +58,11 @@ FRIDAY = date(2026, 11, 20)
 def paying_estate(mode: str = "act", kind: str = "iso20022_bank") -> Estate:
     """The development estate with a bank for DE01 and an account in EUR."""
     estate = development_estate()
-    bank = Connection(name="bank", kind=kind, role="bank", companies=("*",), modes={"*": mode})  # type: ignore[dict-item]
+    bank = Connection(name="our_bank", kind=kind, role="bank", companies=("*",), modes={"*": mode})  # type: ignore[dict-item]
     return msgspec.structs.replace(
         estate,
         connections=(*estate.connections, bank),
-        accounts=(OwnAccount("DE01", OUR_ACCOUNT, "EUR", "bank", "COBADEFFXXX"),),
+        accounts=(OwnAccount("DE01", OUR_ACCOUNT, "EUR", "our_bank", "COBADEFFXXX"),),
     )
 
 
@@ -77,8 +77,11 @@ def recorded(
 ) -> Outgoing:
     """The supplier master's word; all accounts are confirmed where nothing else is said."""
     value = value or paid_to()
-    sure = tuple(each.account for each in value.accounts) if confirmed is None else confirmed
-    payload = codec.encode(SupplierRecorded(value, sure, suspended))
+    sure = value.accounts if confirmed is None else tuple(a for a in value.accounts if a.account in confirmed)
+    reasons = (suspended,) if suspended else ()
+    payload = codec.encode(
+        SupplierRecorded(value, "suspended" if suspended else "eligible", reasons, confirmed_accounts=sure)
+    )
     return _message(SUPPLIER_EVENTS, "supplier.recorded", "*", value.supplier_id, payload, copy=copy)
 
 
@@ -186,7 +189,7 @@ def reported(
         transfers=transfers,
     )
     payload = codec.encode(PaymentReportArrived(report))
-    return _message(CANONICAL["payment_report"], "payment_report.received", "*", order, payload, "bank", copy=copy)
+    return _message(CANONICAL["payment_report"], "payment_report.received", "*", order, payload, "our_bank", copy=copy)
 
 
 def transfer(number: str, status: str, reason: str = "") -> TransferReport:
@@ -202,14 +205,14 @@ def stated(*entries: BankEntry, kind: str = "statement", number: str = "S-1", co
     value = BankStatement(number, OUR_ACCOUNT, "EUR", kind, MORNING, entries=entries)  # type: ignore[arg-type]
     payload = codec.encode(BankStatementArrived(value))
     return _message(
-        CANONICAL["bank_statement"], "bank_statement.received", "*", OUR_ACCOUNT, payload, "bank", copy=copy
+        CANONICAL["bank_statement"], "bank_statement.received", "*", OUR_ACCOUNT, payload, "our_bank", copy=copy
     )
 
 
 def delivered(order: str, state: str, detail: str = "") -> Outgoing:
     """What became of the order's delivery, as the deliveries tell it."""
     outcome = DeliveryOutcome(
-        key="dlv", connection="bank", operation="send_payment_order", object_kind="payment_order", object_id=order,
+        key="dlv", connection="our_bank", operation="send_payment_order", object_kind="payment_order", object_id=order,
         object_version=1, state=state, at=MORNING, detail=detail,  # type: ignore[arg-type]
     )  # fmt: skip
     message = Message(

@@ -41,7 +41,7 @@ KINDS = ("coupa", "capture", "sap_s4hana")
 MACHINE = ("intake.write", "intake.read", "invoice.write", "invoice.read", "exception.read", "lineage.read")
 PERSON = (
     *("console.read", "invoice.read", "order.read", "receipt.read", "supplier.read", "exception.read", "intake.read"),
-    *("lineage.read", "delivery.read", "estate.read", "trace.read", "audit.read", "raw.read"),
+    *("lineage.read", "delivery.read", "estate.read", "trace.read", "audit.read", "raw.read", "payment.read"),
     # The demo's reader acts for accounts payable and the buyers, within what the policy lets these teams release.
     *("hold.release", "approval.decide", "invoice.refuse", "exception.work", "role.ap", "role.buyer"),
 )

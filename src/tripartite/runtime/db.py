@@ -352,7 +352,8 @@ def _grant_serving(owner: psycopg.Connection[tuple[Any, ...]], role: str) -> Non
     """The serving role may read what is bound to companies, and the few tables of the estate; it may write nothing."""
     found = owner.execute(
         """SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        WHERE c.relkind IN ('r', 'p') AND (c.relrowsecurity OR n.nspname || '.' || c.relname = ANY(%s))
+        WHERE ((c.relkind IN ('r', 'p') AND (c.relrowsecurity OR n.nspname || '.' || c.relname = ANY(%s)))
+            OR (c.relkind = 'v' AND c.reloptions @> '{security_invoker=true}'))
         AND n.nspname !~ '^(pg_|information_schema)'
         AND NOT (has_schema_privilege(%s, n.oid, 'USAGE') AND has_table_privilege(%s, c.oid, 'SELECT'))""",
         (list(SERVED_TO_ALL), role, role),

@@ -160,7 +160,7 @@ async def test_an_order_that_was_taken_back_is_not_sent_by_a_replay(known: Treas
     async with house.db.connection() as connection:
         await replay(connection, [key], by="somebody", now=house.clock.at, chance=house.ports.chance)
     house.clock.turn(3600)
-    assert await claim_due(house.db, "bank", 10, 1, house.clock.at) == []
+    assert await claim_due(house.db, "our_bank", 10, 1, house.clock.at) == []
 
 
 async def test_a_person_holds_an_invoice_and_who_lifts_it_does_not_pay_it(known: Treasury) -> None:

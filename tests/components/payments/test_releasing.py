@@ -55,7 +55,7 @@ async def test_the_second_release_owes_the_order_to_the_bank(house: House, treas
     assert (payment.account.account, payment.status) == (THEIR_ACCOUNT, "released")
     assert [item.invoice_number for item in payment.items] == ["RE-1"]
     rows = await house.rows("SELECT connection, mode, state, object_version, pay_by FROM deliveries.delivery")
-    assert rows == [("bank", "act", "intended", 1, done.execute_on)]
+    assert rows == [("our_bank", "act", "intended", 1, done.execute_on)]
     kept = await house.value("SELECT digest FROM payments.payment_order")
     assert kept == digest(codec.encode(order)), "what was released is what is sent"
     kinds = {row[0] for row in await house.rows("SELECT kind FROM audit.leaf")}

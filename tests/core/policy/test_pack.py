@@ -350,6 +350,20 @@ SPOILED = [
         'id = "buyer-eur"\nfrom = 2020-01-01\nuntil = "open"\ncompany = "*"\ncurrency = "USD"',
         "overlap",
     ),
+    ("decisions", "persons = 2", "persons = 1", "duties"),
+    ("decisions", 'id = "three-usd"', 'id = "three-usd-too"', ""),
+    (
+        "decisions",
+        'id = "three-usd"\nfrom = 2020-01-01\nuntil = "open"\ncompany = "*"\ncurrency = "USD"',
+        'id = "three-usd"\nfrom = 2020-01-01\nuntil = "open"\ncompany = "*"\ncurrency = "EUR"',
+        "overlap",
+    ),
+    (
+        "decisions",
+        'id = "two"\nfrom = 2020-01-01\nuntil = "open"\ncompany = "*"',
+        'id = "two"\nfrom = 2020-01-01\nuntil = "open"\ncompany = "XX99"',
+        "unknown",
+    ),
     ("countries", 'country = "*"', 'country = "FR"', ""),
     ("countries", 'country = "PL"', 'country = "DE"', "overlap"),
     ("countries", "retention_years = 5", "retention_years = 0", "unsatisfiable"),
@@ -395,6 +409,46 @@ def test_a_release_limit_is_in_its_currency_and_unset_means_nobody_said() -> Non
     assert pack().release_limit("buyer", "DE01", "EUR", ON) == (Amount("5000.00"), "release_limit/buyer-eur")
     assert pack().release_limit("buyer", "DE01", "JPY", ON) is None
     assert pack().release_limit("approver", "DE01", "EUR", ON) is None
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "row"),
+    [
+        ("EUR", "0.01", "two"),
+        ("EUR", "250000.00", "two"),
+        ("EUR", "250000.01", "three-eur"),
+        ("SEK", "9000000.00", "two"),
+    ],
+)
+def test_how_many_release_a_payment_goes_by_its_sum(currency: str, amount: str, row: str) -> None:
+    found = pack().payment_release("DE01", currency, ON, Amount(amount))
+    assert found == (3 if row.startswith("three") else 2, f"payment_release/{row}")
+
+
+def test_a_companys_own_row_for_releases_comes_before_the_common_one() -> None:
+    own = """[[payment_release]]
+id = "own"
+from = 2020-01-01
+until = "open"
+company = "PL02"
+currency = "*"
+above = "0"
+persons = 4
+
+"""
+    text = FILES["decisions.toml"]
+    changed = pack(FILES | {"decisions.toml": own + text})
+    assert errors(check_pack(changed, ESTATE)) == []
+    assert changed.payment_release("PL02", "PLN", ON, Amount("2000000.00")) == (4, "payment_release/own")
+    assert changed.payment_release("DE01", "EUR", ON, Amount("1.00")) == (2, "payment_release/two")
+
+
+def test_a_limit_of_releases_needs_its_currency_and_without_a_row_nobody_releases() -> None:
+    files = spoiled("decisions", 'currency = "EUR"\nabove = "250000.00"', 'currency = "*"\nabove = "250000.00"')
+    read = load_pack(files)
+    assert isinstance(read, list)
+    assert "needs the currency" in read[0].words
+    assert pack().payment_release("DE01", "EUR", date(2019, 1, 1), Amount("1.00")) is None
 
 
 def test_a_reason_has_its_areas_terms_unless_it_has_its_own() -> None:

@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from tripartite.components.invoices import act_routes, flows
 from tripartite.components.invoices.deciding import Decider
 from tripartite.components.invoices.handlers import Invoices
+from tripartite.components.invoices.paying import on_payment_events
 from tripartite.components.invoices.quote_routes import routes as quote_routes
 from tripartite.components.invoices.quoting import Quoting
 from tripartite.components.invoices.routes import routes
@@ -17,6 +18,7 @@ from tripartite.core.events import (
     CANONICAL,
     INVOICE_COMMANDS,
     ORDER_EVENTS,
+    PAYMENT_EVENTS,
     RECEIPT_EVENTS,
     SUPPLIER_EVENTS,
     TAX_COMMANDS,
@@ -40,6 +42,7 @@ def _consumers(ports: Ports) -> list[Consumer]:
         Consumer("invoices", TAX_COMMANDS, quoting.on_commands),
         Consumer("invoices", CANONICAL["tax_quote"], quoting.on_quotes),
         Consumer("invoices", ANSWERS, quoting.on_answers),
+        Consumer("invoices", PAYMENT_EVENTS, on_payment_events),
     ]
 
 

@@ -14,6 +14,7 @@ from litestar.params import Parameter
 from tripartite.components.invoices import quotes, store
 from tripartite.components.invoices.deciding import Decider
 from tripartite.components.invoices.gathering import gather, keys_of
+from tripartite.components.invoices.paying import paid_on, payments_of
 from tripartite.components.invoices.store import Row
 from tripartite.core import codec
 from tripartite.core.matching.result import Pair
@@ -99,10 +100,13 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
     async def invoice_status(request: Request[Any, Any, Any], invoice_id: str) -> dict[str, Any]:
         async with ports.db.connection() as connection:
             row = await row_of(connection, request, invoice_id)
+            payments = (await payments_of(connection, [invoice_id])).get(invoice_id, [])
         return {
             "invoice_id": row.invoice_id,
             "number": row.number,
             "state": row.state,
+            "paid_on": paid_on(payments),
+            "payments": payments,
             "reason_codes": row.reason_codes,
             "waits_for": row.waits_for,
             "document": row.document,
@@ -132,6 +136,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
             today = decider.today(row.company_code)
             policy_of = decider.policy_of(row.company_code, today)
             results, quoted = await quotes.evaluated(connection, ports.estate, around, [invoice_id], policy_of, today)
+            payments = (await payments_of(connection, [invoice_id])).get(invoice_id, [])
         found = results[invoice_id]
         supplier = around.suppliers.get(row.supplier_id)
         return {
@@ -156,6 +161,8 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
             "waits_for": row.waits_for,
             "document": row.document,
             "posted_at": row.posted_at,
+            "paid_on": paid_on(payments),
+            "payments": payments,
             "correlation_id": row.correlation_id,
             "connection": row.connection,
             "source_document": row.source_document,

@@ -91,8 +91,8 @@ class Payments:
                 "supplier_id": each.value.supplier_id,
                 "version": each.value.version,
                 "status": each.value.status,
-                "suspended": each.suspended,
-                "confirmed": codec.encode(list(each.confirmed)).decode(),
+                "suspended": _suspended(each),
+                "confirmed": codec.encode([account.account for account in each.confirmed_accounts]).decode(),
                 "document": codec.encode(each.value),
             }
             for each in told
@@ -248,3 +248,10 @@ def _item(message: Message, value: InvoiceChanged) -> dict[str, Any]:
         "source_document": value.source_document,
         "correlation_id": message.correlation_id,
     }
+
+
+def _suspended(told: SupplierRecorded) -> str:
+    """Why this supplier may not be paid now, as a reason code; empty where it may."""
+    if told.eligibility != "suspended":
+        return ""
+    return told.reasons[0] if told.reasons else "supplier.inactive"
