@@ -17,6 +17,7 @@ EVERYTHING = (
     *("intake.write", "intake.read", "invoice.write", "invoice.read", "order.write", "order.read"),
     *("receipt.write", "receipt.read", "supplier.write", "supplier.read", "exception.read", "lineage.read"),
     *("delivery.read", "estate.read", "trace.read", "audit.read", "raw.read", "metrics.read", "tax.read", "tax.write"),
+    *("payment.read",),
 )
 
 

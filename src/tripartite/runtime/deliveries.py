@@ -136,17 +136,20 @@ async def withdraw(
     reason_code: str,
     detail: str,
     now: datetime,
+    surely: bool = False,
 ) -> set[str]:
     """Take deliveries back inside a deciding transaction, where they still are in one of `states`; which ones were.
 
     A row that a worker has just claimed is waited for and then left alone: its bytes are on their way. What was taken
-    back is set aside and disarmed (`observe`), so that no replay sends it either.
+    back is set aside and disarmed (`observe`), so that no replay sends it either. With `surely`, a dead letter of which
+    nobody knows whether it arrived is left alone too.
     """
     done = await execute(
         connection,
         """UPDATE deliveries.delivery SET state = 'dead_letter', mode = 'observe', reason_code = %s, detail = %s,
-            updated_at = %s WHERE key = ANY(%s) AND state = ANY(%s) RETURNING key""",
-        (reason_code, detail[:1000], now, list(keys), list(states)),
+            updated_at = %s WHERE key = ANY(%s) AND state = ANY(%s)
+            AND NOT (%s AND state = 'dead_letter' AND reason_code = 'posting.outcome_unknown') RETURNING key""",
+        (reason_code, detail[:1000], now, list(keys), list(states), surely),
     )
     return {row[0] for row in await done.fetchall()}
 

@@ -260,3 +260,36 @@ async def test_an_exception_of_ours_does_not_hold_its_own_payment(treasury: Trea
     assert await treasury.open_codes() == ["approval.changed_after"]
     await treasury.tell(reported(order, transfer(payment, "executed"), at=MORNING + timedelta(hours=1)))
     assert await treasury.open_codes() == [], "it left; what follows is between us and the supplier"
+
+
+async def test_who_did_not_hear_of_a_payment_is_an_exception_until_they_do(house: House, treasury: Treasury) -> None:
+    from tripartite.runtime.protocol import Rejected
+    from tripartite.runtime.replay import replay
+
+    payment, order = await treasury.ordered(posted("RE-1", "100.00", source_document="cap-1"))
+    house.remotes["capture"].script.append(Rejected("404", "no such document"))
+    await treasury.tell(reported(order, transfer(payment, "executed")))
+    await house.deliver("capture")
+    await house.pump()
+    assert await treasury.open_codes() == ["payment.status_late"]
+    assert await treasury.state(payment) == "executed"
+    await treasury.tell(stated(entry("E-1", "100.00", payment_number=payment)))
+    assert await treasury.open_codes() == ["payment.status_late"], "the bank's word does not clear it"
+    key = await house.value("SELECT key FROM deliveries.delivery WHERE operation = 'report_payment'")
+    async with house.db.connection() as connection:
+        await replay(connection, [key], by="somebody", now=house.clock.at, chance=house.ports.chance)
+    await house.deliver("capture")
+    await house.pump()
+    assert await treasury.open_codes() == []
+
+
+async def test_money_that_came_back_for_nothing_we_know_is_for_treasury(treasury: Treasury) -> None:
+    _, order = await treasury.ordered(posted("RE-1", "100.00"))
+    await treasury.tell(
+        stated(
+            entry("E-1", "12.00", "credit", return_reason="AC04", payment_number="NOTPROVIDED"),
+            entry("E-2", "13.00", "credit", return_reason="AC04", order_number=order),
+            entry("E-3", "14.00", "credit"),
+        )
+    )
+    assert await treasury.open_codes() == ["payment.returned", "payment.returned"]

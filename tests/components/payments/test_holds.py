@@ -234,3 +234,16 @@ async def test_facts_late_doubled_and_reordered_end_in_the_same_state(house: Hou
         await house.rows("DELETE FROM payments.item RETURNING 1")
         await house.rows("DELETE FROM payments.supplier RETURNING 1")
         await house.rows("DELETE FROM payments.block RETURNING 1")
+
+
+@pytest.mark.parametrize(
+    ("reason", "taken"), [("integration.retries_exhausted", True), ("posting.outcome_unknown", False)]
+)
+async def test_a_dead_letter_is_taken_back_only_where_it_surely_never_arrived(
+    known: Treasury, reason: str, taken: bool
+) -> None:
+    payment, _ = await known.ordered(posted("RE-1", "100.00"))
+    await known.house.rows("UPDATE deliveries.delivery SET state = 'dead_letter', reason_code = %s RETURNING 1", reason)
+    await known.tell(trouble(invoice_id("RE-1")))
+    assert await known.state(payment) == ("cancelled" if taken else "released")
+    assert await known.open_codes() == ([] if taken else ["approval.changed_after"])

@@ -182,6 +182,9 @@ class Desk:
     async def finish(self) -> None:
         """Write deliveries and audit facts, then publish: last in the transaction, once."""
         await owe(self.connection, self.owed)
+        about = [each for each in self.owed if each.object_kind != "payment_order"]
+        notes = [(each.key, each.object_id.partition("/")[0], each.connection, each.operation) for each in about]
+        await ledger.add_notices(self.connection, notes)
         await write_leaves(self.connection.cursor(), self.leaves)
         await publish(self.connection, self.messages)
 

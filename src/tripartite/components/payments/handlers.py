@@ -5,7 +5,7 @@ on_supplier_events   who may be paid, and to which confirmed accounts
 on_exception_events  what the others opened or cleared, where it stops a payment
 on_payment_reports   the bank's answer to an order
 on_bank_statements   what was booked on our accounts
-on_outcomes          whether an order reached the bank
+on_outcomes          whether an order reached the bank, and whether the others heard of a payment
 
 A fact that is a hold stops what has not left (stopping.py); the bank's words are worked out in settling.py.
 """
@@ -19,9 +19,9 @@ from typing import Any
 from tripartite.components.payments import answers, ledger, store
 from tripartite.components.payments.answers import Entry
 from tripartite.components.payments.desk import Desk, Subject
-from tripartite.components.payments.settling import settle
+from tripartite.components.payments.settling import settle, tell_again
 from tripartite.components.payments.stopping import after_facts
-from tripartite.components.payments.telling import SEND_PAYMENT_ORDER, Cause
+from tripartite.components.payments.telling import RECORD_PAYMENT, REPORT_PAYMENT, SEND_PAYMENT_ORDER, Cause
 from tripartite.core import codec
 from tripartite.core.delivery import DeliveryOutcome
 from tripartite.core.envelope import Message
@@ -43,7 +43,7 @@ from tripartite.runtime.db import Connection
 from tripartite.runtime.versions import keep_newest
 
 OWN_KINDS = frozenset({"payment", "payment_order", "bank_entry"})
-_ENTRY_AREAS = frozenset({"payment.debit_without_item"})
+_ENTRY_AREAS = frozenset({"payment.debit_without_item", "payment.returned"})
 
 
 class Payments:
@@ -181,15 +181,19 @@ class Payments:
         await desk.finish()
 
     async def _unknown(self, desk: Desk, own: OwnAccount, entry: Entry) -> None:
-        """A booked debit without an order of ours; it is cleared when the bank corrects its word about it."""
+        """A booked debit, or money brought back, without an order of ours; cleared when the bank corrects its word."""
         value = entry.value
-        lost = value.status == "booked" and value.direction == "debit" and not entry.order_number
+        debit = value.direction == "debit"
+        lost = value.status == "booked" and not entry.order_number
+        lost = lost and (debit or value.reversal or bool(value.return_reason))
         object_id = stable_id("bke", entry.account, value.key)
-        named = f", named {value.payment_number or value.order_number}," if value.payment_number else ""
+        named = value.payment_number or value.order_number
+        what = f"left on {value.booked_on} and pays" if debit else f"came back on {value.booked_on} for"
         words = (
-            f"{value.amount} {entry.currency} left on {value.booked_on}{named} and pays nothing we know: {value.key}."
+            f"{value.amount} {entry.currency} {what} nothing of ours{f', named {named}' if named else ''}: {value.key}."
         )
-        finding = Finding(code="payment.debit_without_item", variance=value.amount, words=words[:600], rule="C40")
+        code = "payment.debit_without_item" if debit else "payment.returned"
+        finding = Finding(code=code, variance=value.amount, words=words[:600], rule="C40")
         subject = Subject(
             kind="bank_entry",
             object_id=object_id,
@@ -204,16 +208,23 @@ class Payments:
         await desk.find(subject, [finding] if lost else [], _ENTRY_AREAS)
 
     async def on_outcomes(self, connection: Connection, batch: Batch) -> None:
-        """Whether an order reached the bank: taken in, refused, given up."""
+        """Whether an order reached the bank, and whether who must know heard of a payment."""
         told = [codec.decode_own(message.payload, DeliveryOutcome) for message in batch.messages]
-        mine = [each for each in told if each.operation == SEND_PAYMENT_ORDER]
-        if not mine:
+        orders = [each for each in told if each.operation == SEND_PAYMENT_ORDER]
+        notices = [each for each in told if each.operation in (RECORD_PAYMENT, REPORT_PAYMENT)]
+        if not orders and not notices:
             return
-        orders = {each.object_id for each in mine}
-        await store.hold_still(connection, await ledger.companies_of_orders(connection, orders), change=True)
-        await answers.add_outcomes(connection, [(each.object_id, each.state, each.detail[:600]) for each in mine])
+        await store.hold_still(connection, self._companies(batch), change=True)
+        await answers.add_outcomes(
+            connection,
+            [
+                *((each.object_id, each.state, each.detail[:600]) for each in orders),
+                *((each.key, each.state, each.detail[:600]) for each in notices),
+            ],
+        )
         desk = self._desk(connection, batch)
-        await self._settled(desk, orders)
+        await self._settled(desk, {each.object_id for each in orders})
+        await tell_again(desk, {each.object_id.partition("/")[0] for each in notices})
         await desk.finish()
 
 

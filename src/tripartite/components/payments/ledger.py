@@ -304,13 +304,21 @@ async def companies_of_orders(connection: Connection, numbers: Collection[str]) 
     return [row[0] for row in await found.fetchall()]
 
 
-async def disarm(connection: Connection, order: Order, states: Sequence[State], why: str, at: datetime) -> bool:
+async def disarm(
+    connection: Connection, order: Order, states: Sequence[State], why: str, at: datetime, *, surely: bool = False
+) -> bool:
     """Take an order back for good where its delivery is still in one of `states`: no replay sends it either.
 
-    False where it is not: its bytes are on their way, or there.
+    False where it is not: its bytes are on their way, or there; with `surely`, also where they may be there.
     """
     taken = await withdraw(
-        connection, [order.delivery_key], states=states, reason_code="posting.rejected", detail=why, now=at
+        connection,
+        [order.delivery_key],
+        states=states,
+        reason_code="posting.rejected",
+        detail=why,
+        now=at,
+        surely=surely,
     )
     if taken:
         await _withdrawn(connection, order.number, at)
@@ -323,3 +331,30 @@ async def _withdrawn(connection: Connection, number: str, at: datetime) -> None:
         "UPDATE payments.payment_order SET withdrawn_at = %s WHERE number = %s AND withdrawn_at IS NULL",
         (at, number),
     )
+
+
+async def add_notices(connection: Connection, rows: Sequence[tuple[str, str, str, str]]) -> None:
+    """Note what is owed about a payment: (delivery key, payment, connection, operation)."""
+    await execute(
+        connection,
+        """INSERT INTO payments.notice (key, number, connection, operation)
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING""",
+        [[row[place] for row in rows] for place in range(4)],
+    )
+
+
+async def untold(connection: Connection, numbers: Collection[str]) -> dict[str, list[tuple[str, str, str]]]:
+    """payment -> (connection, operation, why) of what was refused or given up and did not arrive since."""
+    found = await execute(
+        connection,
+        """SELECT n.number, n.connection, n.operation, max(o.detail) FROM payments.notice n
+        JOIN payments.outcome o ON o.order_number = n.key AND o.state IN ('rejected', 'dead_letter')
+        WHERE n.number = ANY(%s) AND NOT EXISTS
+            (SELECT 1 FROM payments.outcome s WHERE s.order_number = n.key AND s.state = 'settled')
+        GROUP BY 1, 2, 3 ORDER BY 1, 2, 3""",
+        (sorted(numbers),),
+    )
+    late: dict[str, list[tuple[str, str, str]]] = {}
+    for number, name, operation, why in await found.fetchall():
+        late.setdefault(number, []).append((name, operation, why))
+    return late

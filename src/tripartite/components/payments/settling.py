@@ -20,7 +20,7 @@ from tripartite.core.paying.life import TRANSITIONS
 from tripartite.core.paying.standing import SPEAKS_FOR, Facts, Standing, stand, unexplained
 
 REFUSALS = frozenset({"payment.rejected", "payment.returned"})
-_ORDER_AREAS = frozenset({"payment.debit_without_item", "integration.retries_exhausted"})
+_ORDER_AREAS = frozenset({"payment.debit_without_item", "payment.returned", "integration.retries_exhausted"})
 _NEVER_LEFT: tuple[State, ...] = ("intended", "waiting", "unknown", "accepted", "rejected", "dead_letter")
 
 
@@ -109,13 +109,31 @@ def _words(row: Row, standing: Standing) -> str:
             return "The bank has the order."
 
 
+async def tell_again(desk: Desk, numbers: Collection[str]) -> None:
+    """What somebody was to hear about a payment was refused or given up: an exception until it arrives."""
+    late = await ledger.untold(desk.connection, numbers)
+    for row in await ledger.payments(desk.connection, numbers):
+        findings = [
+            Finding(
+                code="payment.status_late",
+                words=f"{name} did not take {operation.replace('_', ' ')} of {row.number}: {why}"[:600],
+                rule="R114",
+            )
+            for name, operation, why in late.get(row.number, [])
+        ]
+        await desk.find_of(row, findings, frozenset({"payment.status_late"}))
+
+
 async def _order_findings(desk: Desk, order: Order, rows: list[Row], facts: Facts) -> None:
     """What concerns an order as a whole: a booking that is not its sum, or a delivery that was given up."""
     amounts = {row.number: Amount(row.amount) for row in rows}
     findings = []
     for entry in unexplained(amounts, facts):
-        words = f"The bank booked {entry.amount} for order {order.number}; no set of its payments is that much."
-        findings.append(Finding(code="payment.debit_without_item", variance=entry.amount, words=words, rule="C40"))
+        out = entry.direction == "debit"
+        code = "payment.debit_without_item" if out else "payment.returned"
+        words = f"The bank {'booked' if out else 'brought back'} {entry.amount} for order {order.number}; "
+        words += "no set of its payments is that much."
+        findings.append(Finding(code=code, variance=entry.amount, words=words, rule="C40"))
     if "dead_letter" in facts.delivery and not {"settled", "accepted"} & set(facts.delivery) and not facts.reports:
         said = await answers.outcome_detail(desk.connection, order.number, "dead_letter")
         words = f"Order {order.number} did not reach the bank, or nobody knows whether it did: {said}"

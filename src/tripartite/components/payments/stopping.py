@@ -14,6 +14,9 @@ from tripartite.components.payments.desk import Desk
 from tripartite.components.payments.ledger import Row
 from tripartite.components.payments.settling import settle
 from tripartite.components.payments.store import Held
+from tripartite.core.delivery import State
+
+_NOT_SENT: tuple[State, ...] = ("intended", "waiting", "dead_letter")
 
 
 async def after_facts(desk: Desk, *, invoices: Collection[str] = (), suppliers: Collection[str] = ()) -> None:
@@ -64,9 +67,8 @@ async def _take_out(desk: Desk, number: str, reasons: dict[str, list[Held]]) -> 
 async def _take_back(desk: Desk, number: str, reasons: dict[str, list[Held]]) -> bool:
     """Take a released order back before its first byte leaves; False where it is too late."""
     order = (await ledger.orders(desk.connection, [number]))[number]
-    if not await ledger.disarm(
-        desk.connection, order, ("intended", "waiting"), "A hold came before it left.", desk.now
-    ):
+    why = "A hold came before it left."
+    if not await ledger.disarm(desk.connection, order, _NOT_SENT, why, desk.now, surely=True):
         return False
     proposal = await ledger.proposal(desk.connection, order.proposal, lock=True)
     assert proposal is not None

@@ -22,7 +22,12 @@ from tripartite.core.objects import BankEntry, PaymentReport, TransferReport
 from tripartite.core.objects.payment import PaymentStatus, ReportedStatus
 
 DONE: frozenset[ReportedStatus] = frozenset({"executed", "credited"})
-SPEAKS_FOR = frozenset({"payment", "duplicate.payment", "integration.state_differs", "approval.changed_after"})
+SPEAKS_FOR = frozenset(
+    {
+        *("payment.rejected", "payment.returned", "payment.debit_without_item", "duplicate.payment"),
+        *("integration.state_differs", "approval.changed_after"),
+    }
+)
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -63,9 +68,9 @@ def stand(amounts: dict[str, Amount], facts: Facts) -> dict[str, Standing]:
 
 
 def unexplained(amounts: dict[str, Amount], facts: Facts) -> list[BankEntry]:
-    """Booked debits of the order as a whole whose sum is not that of its payments: somebody must look."""
-    told = _batches(facts, "debit")
-    return [entry for entry in told if not _explains(entry, amounts, facts)]
+    """Bookings of the order as a whole, out or back, whose sum is not that of its payments: somebody must look."""
+    back = [entry for entry in _batches(facts, "credit") if entry.reversal or entry.return_reason]
+    return [entry for entry in (*_batches(facts, "debit"), *back) if not _explains(entry, amounts, facts)]
 
 
 def _batches(facts: Facts, direction: str) -> list[BankEntry]:

@@ -194,12 +194,22 @@ CREATE TABLE payments.entry (
 );
 CREATE INDEX entry_order ON payments.entry (order_number) WHERE order_number <> '';
 
+-- In which states a delivery was told of: an order's by its number, a notice's by its key.
 CREATE TABLE payments.outcome (
     order_number text NOT NULL,
     state text NOT NULL,
     detail text NOT NULL,
     PRIMARY KEY (order_number, state)
 );
+
+-- What was owed to others about a payment.
+CREATE TABLE payments.notice (
+    key text PRIMARY KEY,
+    number text NOT NULL REFERENCES payments.payment,
+    connection text NOT NULL,
+    operation text NOT NULL
+);
+CREATE INDEX notice_payment ON payments.notice (number);
 
 CREATE TABLE payments.exception (
     exception_id text PRIMARY KEY,
