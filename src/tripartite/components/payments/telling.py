@@ -118,7 +118,7 @@ def notices(row: Row, sources: Sources, estate: Estate, cause: Cause, now: datet
 
 def _recorders(row: Row, payment: Payment, sources: Sources, estate: Estate) -> Sequence[tuple[Configured, Payment]]:
     """Who records the payment: each ERP the items it booked, and procurement all of them, where they can."""
-    day = payment.executed_on or now_day(row)
+    day = payment.executed_on or row.changed_at.date()
     route = estate.route(row.company_code, "payment", day)
     by_erp: dict[str, list[str]] = {}
     for item in payment.items:
@@ -136,10 +136,6 @@ def _recorders(row: Row, payment: Payment, sources: Sources, estate: Estate) -> 
         if RECORD_PAYMENT in writes_of(configured):
             found.append((configured, payment))
     return found
-
-
-def now_day(row: Row) -> Any:
-    return row.changed_at.date()
 
 
 def writes_of(configured: Configured) -> Sequence[str]:
