@@ -15,6 +15,7 @@ from tripartite.core.money import Amount, Rate
 from tripartite.core.objects import (
     BankAccount,
     BankStatement,
+    Budget,
     Invoice,
     Order,
     Payment,
@@ -36,6 +37,7 @@ CANONICAL = {
     "payment_report": "payment_report.canonical",
     "bank_statement": "bank_statement.canonical",
     "tax_quote": "tax_quote.canonical",
+    "budget": "budget.canonical",
 }
 SUPPLIER_EVENTS = "supplier.events"
 SUPPLIER_COMMANDS = "supplier.commands"
@@ -121,6 +123,12 @@ class TaxQuoteArrived(msgspec.Struct, frozen=True, omit_defaults=True):
     findings: tuple[Finding, ...] = ()
 
 
+class BudgetArrived(msgspec.Struct, frozen=True, omit_defaults=True):
+    value: Budget
+    intake_id: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
 class SupplierRecorded(msgspec.Struct, frozen=True, omit_defaults=True):
     """The supplier master changed: the whole record, and every name it has elsewhere.
 
@@ -169,8 +177,39 @@ class RequisitionRecorded(msgspec.Struct, frozen=True, omit_defaults=True):
     value: Requisition
 
 
+class RequisitionOrdered(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A requisition became this order: told under the order's correlation id. `was` is the one it had before."""
+
+    value: Requisition
+    order_number: str
+    was: str = ""
+
+
+class BudgetChecked(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Whether the budget covers a requisition, or a question put to us: as of when, and in words."""
+
+    check_id: str
+    company_code: str
+    outcome: str
+    words: str
+    requisition: str = ""
+    as_of: datetime | None = None
+
+
 class ReceiptRecorded(msgspec.Struct, frozen=True, omit_defaults=True):
     value: Receipt
+
+
+class ReceiptPublished(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What became of telling `connection` of a receipt: `state` as of its delivery, `remote_ref` its number there."""
+
+    company_code: str
+    number: str
+    version: int
+    connection: str
+    state: str
+    remote_ref: str = ""
+    words: str = ""
 
 
 class ReceiptsRequeried(msgspec.Struct, frozen=True, omit_defaults=True):

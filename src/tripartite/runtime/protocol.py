@@ -24,6 +24,7 @@ import msgspec
 
 from tripartite.core.objects import (
     BankStatement,
+    Budget,
     Invoice,
     Order,
     PaymentReport,
@@ -49,6 +50,7 @@ ObjectKind = Literal[
     "clearing",
     "cost_centre",
     "company",
+    "budget",
 ]
 
 
@@ -141,7 +143,7 @@ class Unwritable(Exception):
         self.detail = detail
 
 
-Canonical = Supplier | Requisition | Order | Receipt | Invoice | PaymentReport | BankStatement | TaxQuote
+Canonical = Supplier | Requisition | Order | Receipt | Invoice | PaymentReport | BankStatement | TaxQuote | Budget
 
 
 class ReadResult(msgspec.Struct, frozen=True):

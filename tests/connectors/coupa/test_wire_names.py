@@ -20,6 +20,13 @@ RESOURCES: dict[type[wire.Wire], tuple[str, ...]] = {
     wire.OrderLine: ("Purchase_Order_Lines",),
     wire.OrderLineRef: ("Purchase_Order_Lines",),
     wire.Receipt: ("Receiving_Transactions",),
+    wire.Movement: ("Receiving_Transactions",),
+    wire.BudgetLine: ("Budget_Lines",),
+    wire.Period: ("Budget_Period",),
+    wire.InvoiceState: ("Invoices",),
+    wire.HistoryRecord: ("Integration_History_Record",),
+    wire.RequisitionRef: ("Requisitions",),
+    wire.OrderPlace: ("Purchase_Order_Lines",),
     wire.Account: ("Accounts",),
     wire.AccountType: ("Account_Types",),
     wire.Address: ("Address",),
@@ -28,8 +35,8 @@ RESOURCES: dict[type[wire.Wire], tuple[str, ...]] = {
     wire.User: ("Users",),
     wire.SupplierRef: ("Suppliers",),
 }
-# Not among the resources of the facts, and so not checked here: approvals, items, units, currencies, countries and
-# content groups; of them we read the least there is (a code, a name, a status).
+# Not among the resources of the facts, and so not checked here: approvals, payments of an invoice, items, units,
+# currencies, countries and content groups; of them we read the least there is (a code, a name, a status).
 # Custom fields belong to the tenant, so no page of Coupa's can list them.
 NOT_IN_THE_FACTS = {(wire.OrderLine, "custom-fields")}
 
@@ -63,6 +70,7 @@ def test_every_field_we_drop_is_one_coupa_documents(facts: dict[str, set[str]]) 
         "requisition": "Requisitions",
         "order": "Purchase_Orders",
         "receipt": "Receiving_Transactions",
+        "budget": "Budget_Lines",
     }
     for kind, names in DROPPED.items():
         for name in names:

@@ -25,6 +25,7 @@ from tripartite.core.events import (
     RECEIVED,
     Ask,
     BankStatementArrived,
+    BudgetArrived,
     Disposed,
     InvoiceArrived,
     OrderArrived,
@@ -43,6 +44,7 @@ from tripartite.core.mapping.documents import map_invoice, map_order, map_receip
 from tripartite.core.mapping.xrefs import XrefKey, Xrefs, keys_of, keys_of_supplier
 from tripartite.core.objects import (
     BankStatement,
+    Budget,
     Invoice,
     Order,
     PaymentReport,
@@ -65,6 +67,7 @@ KINDS: Mapping[str, type[Any]] = {
     "payment_report": PaymentReport,
     "bank_statement": BankStatement,
     "tax_quote": TaxQuote,
+    "budget": Budget,
 }
 
 
@@ -381,5 +384,7 @@ def _event(value: Canonical, received: Received, source: str, findings: Sequence
             return codec.encode(BankStatementArrived(value, received.intake_id, told))
         case TaxQuote():
             return codec.encode(TaxQuoteArrived(value, received.intake_id, told))
+        case Budget():
+            return codec.encode(BudgetArrived(value, received.intake_id, told))
         case _:
             return codec.encode(SupplierArrived(value, received.intake_id, told))

@@ -4,6 +4,8 @@ One module per object. All are frozen `msgspec` structs with tuples inside, so a
 its JSON has one form (core/codec.py). Fields a document did not state are None or empty: nothing is invented.
 """
 
+from tripartite.core.objects.approval import ApprovalDecision, ApprovalStep
+from tripartite.core.objects.budget import Budget
 from tripartite.core.objects.invoice import (
     Allowance,
     Invoice,
@@ -34,9 +36,12 @@ from tripartite.core.objects.tax_quote import QuotedLine, QuotedTax, TaxQuestion
 __all__ = [
     "Address",
     "Allowance",
+    "ApprovalDecision",
+    "ApprovalStep",
     "BankAccount",
     "BankEntry",
     "BankStatement",
+    "Budget",
     "Clearing",
     "Contact",
     "CostCentre",

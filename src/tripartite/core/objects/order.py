@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from tripartite.core.money import Amount, Price, Rate
+from tripartite.core.objects.approval import ApprovalStep
 from tripartite.core.objects.party import Party
 from tripartite.core.quantity import Quantity
 
@@ -112,3 +113,4 @@ class Order(msgspec.Struct, frozen=True, omit_defaults=True):
     valid_to: date | None = None
     buyer_reference: str = ""
     extra: dict[str, str] = {}  # further stated facts by their path in the source, kept and not matched on
+    approvals: tuple[ApprovalStep, ...] = ()  # of the order, or of the requisition it came from

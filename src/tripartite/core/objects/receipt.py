@@ -53,3 +53,4 @@ class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
     buyer: Party | None = None
     delivered_on: date | None = None  # when it came, where that is stated beside the date of the document
     extra: dict[str, str] = {}  # further stated facts by their path in the source, kept and not matched on
+    origin: str = ""  # our own number for it, where its source was told of it by us

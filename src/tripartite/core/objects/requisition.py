@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 from tripartite.core.money import Amount, Price
+from tripartite.core.objects.approval import ApprovalStep
 from tripartite.core.quantity import Quantity
 
 RequisitionStatus = Literal["draft", "pending", "approved", "ordered", "rejected", "withdrawn"]
@@ -29,6 +30,12 @@ class RequisitionLine(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Requisition(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One version of a requisition. `amount` is the sum of its lines in `currency`, None where a line states none.
+
+    `approvals` is the chain as its source tells it; `approver` is who said yes last. `order_number` is empty until
+    the source, or the order itself, says what it became.
+    """
+
     number: str
     company_code: str
     currency: str
@@ -38,3 +45,7 @@ class Requisition(msgspec.Struct, frozen=True, omit_defaults=True):
     approver: str = ""
     order_number: str = ""
     lines: tuple[RequisitionLine, ...] = ()
+    approvals: tuple[ApprovalStep, ...] = ()
+    amount: Amount | None = None
+    cost_centre: str = ""  # of all lines; empty where they differ
+    needed_on: date | None = None  # the earliest day of its lines

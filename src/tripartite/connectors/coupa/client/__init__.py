@@ -7,23 +7,16 @@ how failures are told apart; here is the connector's client over them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from tripartite.connectors.coupa import wire
-from tripartite.connectors.coupa.client.answers import (
-    AnswerInvalid,
-    CoupaFailure,
-    Query,
-    Unreachable,
-    error_words,
-    header,
-    is_json,
-    retry_after,
-)
-from tripartite.connectors.coupa.client.paging import PAGE, Cursor, Record, joins, line_ids, page_of, pulled, time_of
+from tripartite.connectors.coupa.client.answers import CoupaFailure, Query, is_json
+from tripartite.connectors.coupa.client.calls import Calls, after, fields_of
+from tripartite.connectors.coupa.client.invoices import InvoiceReports
+from tripartite.connectors.coupa.client.paging import PAGE, Cursor, Record, joins, line_ids, page_of, pulled
+from tripartite.connectors.coupa.client.receiving import Receiving
 from tripartite.connectors.coupa.client.session import Session, whole_seconds
 from tripartite.connectors.coupa.transform import write_mark_exported
 from tripartite.connectors.coupa.transform.settings import SettingInvalid, read_settings
@@ -33,7 +26,6 @@ from tripartite.runtime.protocol import (
     ClientPorts,
     Connection,
     HttpFailure,
-    HttpResponse,
     ObjectKind,
     Outbound,
     Page,
@@ -48,7 +40,6 @@ from tripartite.runtime.protocol import (
 )
 
 FLAG_FIELDS = '["id","updated-at","po-number","exported"]'
-MOST_PAGES = 20  # of one question
 OVERLAP_SECONDS = 300
 
 PATHS: Mapping[ObjectKind, str] = {
@@ -56,12 +47,14 @@ PATHS: Mapping[ObjectKind, str] = {
     "requisition": "/requisitions",
     "order": "/purchase_orders",
     "receipt": "/receiving_transactions",
+    "budget": "/budget_lines",
 }
 SHAPES: Mapping[ObjectKind, type[wire.Wire]] = {
     "supplier": wire.Supplier,
     "requisition": wire.Requisition,
     "order": wire.Order,
     "receipt": wire.Receipt,
+    "budget": wire.BudgetLine,
 }
 # Removed lines of a changed order vanish silently unless they are asked for.
 EXTRAS: Mapping[ObjectKind, tuple[tuple[str, str], ...]] = {"order": (("show_deleted_lines", "true"),)}
@@ -81,6 +74,10 @@ class CoupaClient:
         self._ports = ports
         self._session = Session(connection, ports)
         self._by_offset = settings.get("paging", "id") == "offset"
+        self._calls = Calls(self._session, ports, by_offset=self._by_offset)
+        self._receiving = Receiving(self._calls)
+        self._invoices = InvoiceReports(self._calls)
+        self._cost_centre = known.cost_centre_from
         if settings.get("paging", "id") not in {"id", "offset"}:
             raise SettingInvalid("paging", "id or offset")
         self._overlap = timedelta(seconds=whole_seconds(settings, "overlap_seconds", OVERLAP_SECONDS))
@@ -99,7 +96,7 @@ class CoupaClient:
             return await self._pull_by_offset(stream, at)
         size = max(1, min(limit, PAGE))
         window = [("updated_at[gt_or_eq]", at.since)] if at.since else []
-        records, told = await self._list(stream, [*window, *self._after(at.after, size)])
+        records, told = await self._list(stream, [*window, *after(at.after, size)])
         return page_of(
             stream, at, records, told, more=len(records) >= size, overlap=self._overlap, by_offset=self._by_offset
         )
@@ -129,7 +126,9 @@ class CoupaClient:
         """A question of the manifest; an empty answer means that Coupa knows of none.
 
         order_by_number (number); supplier_by_number (number); orders_of_supplier (supplier_number: open orders only);
-        receipts_of_order (order_number or order, and order_line where only one line is meant).
+        receipts_of_order (order_number or order, and order_line where only one line is meant); requisition_by_number
+        and approval_status (number: the requisition with its chain of approvals); budget_check (cost_centre: its budget
+        lines, since Coupa itself has no check; none where no setting says which segment the cost centre is).
         """
         kind: ObjectKind
         match question:
@@ -147,6 +146,13 @@ class CoupaClient:
                 kind = "receipt"
                 number = parameters.get("order_number") or parameters["order"]
                 found = await self._receipts(number, parameters.get("order_line", ""))
+            case "requisition_by_number" | "approval_status":
+                kind = "requisition"
+                found = await self._one("requisition", parameters["number"])
+            case "budget_check":
+                kind = "budget"
+                segment = self._cost_centre.replace("-", "_")
+                found = await self._all("budget", [(segment, parameters["cost_centre"])]) if segment else ()
             case _:
                 raise AssertionError(f"the manifest names no question {question!r}")
         return tuple(pulled(kind, record) for record in found)
@@ -159,11 +165,38 @@ class CoupaClient:
             return ()
         return await self._all("receipt", [("order_line[id][in]", ",".join(lines))])
 
-    # The write
+    # Writes
 
     async def submit(self, items: Sequence[Outbound]) -> Sequence[Answer]:
         """Each write in turn: Coupa has no bulk. The answers stand in the order of the items."""
-        return [await self._mark_exported(item) for item in items]
+        return [await self._submit(item) for item in items]
+
+    async def _submit(self, item: Outbound) -> Answer:
+        match item.operation:
+            case "mark_exported":
+                return await self._mark_exported(item)
+            case "record_receipt":
+                return await self._receiving.submit(item)
+            case "report_payment":
+                return await self._invoices.submit_payment(item)
+            case "report_posting":
+                return await self._invoices.submit_posting(item)
+            case _:
+                raise AssertionError(f"the manifest names no operation {item.operation!r}")
+
+    async def probe(self, item: Outbound) -> ProbeAnswer:
+        """Asks for what the write would have left: the mark on the order line, the payment, the record, the flag."""
+        match item.operation:
+            case "record_receipt":
+                return await self._receiving.probe(item)
+            case "report_payment":
+                return await self._invoices.probe_payment(item)
+            case "report_posting":
+                return await self._invoices.probe_posting(item)
+        found = await self._flag(_marked(item))
+        if isinstance(found, RetryLater | Rejected):
+            return found
+        return Settled(str(found.id)) if found.exported else Absent("the order is not marked as exported")
 
     async def _mark_exported(self, item: Outbound) -> Answer:
         number = _marked(item)
@@ -181,34 +214,16 @@ class CoupaClient:
         except HttpFailure as failure:
             reason = self._session.hidden(str(failure))
             return Unknown(reason) if failure.sent else RetryLater(reason)
-        return self._meaning(response)
-
-    def _meaning(self, response: HttpResponse) -> Answer:
-        """What the answer to a write says. Only a record that shows the flag set is a yes."""
-        status = response.status_code
-        if status == 429:
-            return RetryLater("rate limit", retry_after(response, self._ports.now()))
-        if status in {200, 201}:
-            try:
-                record = msgspec.json.decode(response.content, type=wire.Key)
-            except msgspec.DecodeError:
-                return Unknown("success without the record")
-            return Settled(str(record.id)) if record.exported else Unknown("success, but the flag does not show")
-        if 400 <= status < 500 and status != 408:
-            return Rejected(f"http_{status}", self._session.hidden(error_words(response.content)))
-        return Unknown(f"HTTP {status}")
-
-    async def probe(self, item: Outbound) -> ProbeAnswer:
-        """Asks the order itself whether its flag is set."""
-        found = await self._flag(_marked(item))
-        if isinstance(found, RetryLater | Rejected):
-            return found
-        return Settled(str(found.id)) if found.exported else Absent("the order is not marked as exported")
+        answer = self._calls.meaning(wire.Key, response)
+        if not isinstance(answer, wire.Key):
+            return answer
+        # Only a record that shows the flag set is a yes.
+        return Settled(str(answer.id)) if answer.exported else Unknown("success, but the flag does not show")
 
     async def _flag(self, number: str) -> wire.Key | RetryLater | Rejected:
         query = [("po_number", number), ("fields", FLAG_FIELDS)]
         try:
-            records, _ = await self._records("GET", PATHS["order"], query, "order.flag")
+            records, _ = await self._calls.records(PATHS["order"], query, "order.flag")
         except CoupaFailure as failure:
             return RetryLater(str(failure), failure.after_seconds)
         if len(records) != 1 or records[0].key.po_number != number:
@@ -217,8 +232,8 @@ class CoupaClient:
 
     async def check(self) -> str:
         """Asks for a token and for one supplier: harmless, and shows that address, secret and scopes are right."""
-        records, _ = await self._records(
-            "GET", PATHS["supplier"], [("limit", "1"), ("fields", '["id","updated-at"]')], "check"
+        records, _ = await self._calls.records(
+            PATHS["supplier"], [("limit", "1"), ("fields", '["id","updated-at"]')], "check"
         )
         return f"Coupa at {self._session.base} answers; suppliers can be read ({len(records)} asked for)."
 
@@ -232,95 +247,24 @@ class CoupaClient:
 
     # Lists and records
 
-    def _after(self, last: int, size: int) -> list[tuple[str, str]]:
-        above = [("id[gt]", str(last))] if last else []
-        return [*above, ("order_by", "id"), ("dir", "asc"), ("limit", str(size))]
-
     async def _list(self, kind: ObjectKind, query: Query) -> tuple[Sequence[Record], datetime]:
-        shaped = [*query, *EXTRAS.get(kind, ()), ("fields", _fields(SHAPES[kind], self._without))]
-        records, told = await self._records("GET", PATHS[kind], shaped, f"{kind}.list")
-        if not self._by_offset:
-            floor = max((int(value) for name, value in query if name == "id[gt]"), default=0)
-            for record in records:
-                if record.key.id <= floor:
-                    raise AnswerInvalid(f'{PATHS[kind]} is not sorted by id; set paging = "offset"')
-                floor = record.key.id
-        return records, told
+        return await self._calls.page(PATHS[kind], [*query, *self._shape(kind)], f"{kind}.list")
 
     async def _all(self, kind: ObjectKind, query: Query) -> Sequence[Record]:
-        """Every record of a narrow question. Errors: `AnswerInvalid` beyond `MOST_PAGES` pages."""
-        found: dict[int, Record] = {}
-        for page in range(MOST_PAGES):
-            place = (
-                [("offset", str(page * PAGE)), ("limit", str(PAGE))]
-                if self._by_offset
-                else self._after(max(found, default=0), PAGE)
-            )
-            records, _ = await self._list(kind, [*query, *place])
-            found.update((record.key.id, record) for record in records)
-            if len(records) < PAGE:
-                return tuple(found.values())
-        raise AnswerInvalid(f"more than {MOST_PAGES * PAGE} records of {PATHS[kind]} answer one question")
+        return await self._calls.all(PATHS[kind], [*query, *self._shape(kind)], f"{kind}.list")
+
+    def _shape(self, kind: ObjectKind) -> list[tuple[str, str]]:
+        return [*EXTRAS.get(kind, ()), ("fields", fields_of(SHAPES[kind], self._without))]
 
     async def _one(self, kind: ObjectKind, key: str) -> Sequence[Record]:
         if not (key.isascii() and key.isdigit()):
             return ()
-        query = [*EXTRAS.get(kind, ()), ("fields", _fields(SHAPES[kind], self._without))]
-        response = await self._answered("GET", f"{PATHS[kind]}/{key}", query, f"{kind}.get")
+        response = await self._calls.answered("GET", f"{PATHS[kind]}/{key}", self._shape(kind), f"{kind}.get")
         if response.status_code == 404 and is_json(response):
             return ()
         if response.status_code != 200:
             self._session.refuse(response, PATHS[kind])
-        return (self._record(response.content, PATHS[kind]),)
-
-    async def _records(self, method: str, path: str, query: Query, operation: str) -> tuple[Sequence[Record], datetime]:
-        """The records of a list, each as the very bytes Coupa sent, and the time by Coupa's clock."""
-        response = await self._answered(method, path, query, operation)
-        if response.status_code != 200:
-            self._session.refuse(response, path)
-        if not is_json(response):
-            raise AnswerInvalid(f"{path} answered 200 with {header(response, 'content-type')[:60] or 'no type'}")
-        try:
-            parts = msgspec.json.decode(response.content, type=list[msgspec.Raw])
-        except msgspec.ValidationError as error:
-            raise AnswerInvalid(f"{path} answered no list: {error}") from None
-        except msgspec.DecodeError:
-            raise Unreachable(f"{path} answered half a list") from None
-        return [self._record(bytes(part), path) for part in parts], self._told(response)
-
-    def _record(self, content: bytes, path: str) -> Record:
-        try:
-            key = msgspec.json.decode(content, type=wire.Key)
-            time_of(key.updated_at)
-        except msgspec.ValidationError as error:
-            raise AnswerInvalid(f"a record of {path} without its key: {error}") from None
-        except msgspec.DecodeError:
-            raise Unreachable(f"{path} answered half a record") from None
-        except ValueError:
-            raise AnswerInvalid(f"a record of {path} with an unreadable updated-at") from None
-        return Record(key, content)
-
-    def _told(self, response: HttpResponse) -> datetime:
-        """Coupa's clock where it shows it, else ours."""
-        try:
-            told = parsedate_to_datetime(header(response, "date"))
-        except ValueError:
-            return self._ports.now()
-        return told if told.tzinfo else told.replace(tzinfo=UTC)
-
-    # Calls
-
-    async def _answered(self, method: str, path: str, query: Query, operation: str) -> HttpResponse:
-        try:
-            return await self._session.call(method, path, query, operation)
-        except CoupaFailure:
-            raise
-        except HttpFailure as failure:
-            raise Unreachable(self._session.hidden(str(failure))) from None
-
-
-def _fields(shape: type[wire.Wire], without: frozenset[str] = frozenset()) -> str:
-    return msgspec.json.encode(wire.fields(shape, without)).decode()
+        return (self._calls.record(response.content, PATHS[kind]),)
 
 
 def _marked(item: Outbound) -> str:

@@ -29,7 +29,8 @@ RENEW_SHARE = 20 / 24  # of a token's life, after which we fetch another
 LONGEST_LIFE_SECONDS = 7 * 86_400  # whatever a token claims, it is renewed within a week
 SCOPES = (
     "core.common.read core.supplier.read core.requisition.read core.purchase_order.read core.purchase_order.write"
-    " core.inventory.receiving.read"
+    " core.inventory.receiving.read core.inventory.receiving.write core.invoice.read core.invoice.write"
+    " core.accounting.read"
 )
 
 
@@ -62,7 +63,9 @@ class Session:
         """Drops the token."""
         self._bearer = None
 
-    async def call(self, method: str, path: str, query: Query, operation: str) -> HttpResponse:
+    async def call(
+        self, method: str, path: str, query: Query, operation: str, content: bytes | None = None
+    ) -> HttpResponse:
         """One call with a token. A 401 costs no attempt: a young token gets its seconds, an old one is renewed, once
         for all who wait. Errors: `HttpFailure`; `CredentialsRefused` when the new token is refused too.
         """
@@ -75,7 +78,7 @@ class Session:
             if method != "GET":
                 headers["content-type"] = "application/json"
             response = await self._ports.http.request(
-                method, url, headers=headers, timeout_seconds=self._timeout, operation=operation
+                method, url, headers=headers, content=content, timeout_seconds=self._timeout, operation=operation
             )
             if response.status_code != 401:
                 return response

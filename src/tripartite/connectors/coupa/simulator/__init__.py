@@ -29,6 +29,7 @@ from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl
 
+from tripartite.connectors.coupa.simulator.finance import Finance
 from tripartite.connectors.coupa.simulator.query import ARGUMENTS, BadQuery, conditions, shaped, wanted_fields
 from tripartite.connectors.coupa.simulator.records import Records, Refused
 from tripartite.connectors.coupa.simulator.shapes import Body
@@ -41,6 +42,8 @@ SCOPE_OF = {
     "purchase_orders": "core.purchase_order",
     "receiving_transactions": "core.inventory.receiving",
     "invoices": "core.invoice",
+    "budget_lines": "core.accounting",
+    "integration_history_records": "core.integration",
 }
 NAMES = {
     "suppliers": "supplier",
@@ -48,6 +51,8 @@ NAMES = {
     "purchase_orders": "order",
     "receiving_transactions": "receipt",
     "invoices": "invoice",
+    "budget_lines": "budget",
+    "integration_history_records": "history",
 }
 
 
@@ -72,6 +77,7 @@ class Coupa:
         self._level, self._level_at = self.burst, 0.0
         first_id = 1000 * self.bench.random.randrange(10, 90)
         self.records = Records(self.now, first_id, settings.get("chart", "DE01"))
+        self.finance = Finance(self.records)
         self.bench.truth = self.records.truth
         self.bench.arrange = self._arrange
         self._routes()
@@ -98,8 +104,10 @@ class Coupa:
         for path in ("receiving_transactions", "return_to_supplier_transactions"):
             route("POST", rf"/api/{path}", "receipt.create", self._receive)
         route("PUT", r"/api/receiving_transactions/(\d+)/void", "receipt.void", self._void)
-        route("POST", r"/api/invoices", "invoice.create", self._draft_invoice)
-        route("PUT", r"/api/invoices/(\d+)/submit", "invoice.submit", self._submit_invoice)
+        self._on_posts("invoices", "invoice.create", self.finance.draft)
+        self._on_posts("integration_history_records", "history.create", self.finance.note)
+        self._on_puts("invoices", "/submit", "invoice.submit", lambda row, _: self.finance.submit(row))
+        self._on_puts("invoices", "", "invoice.pay", self.finance.pay)
 
     # Who may ask
 
@@ -303,25 +311,30 @@ class Coupa:
             lambda: self.records.void(self.records.tables["receiving_transactions"][receipt_id]),
         )
 
-    async def _draft_invoice(self, request: Request, _: re.Match[str]) -> Reply:
-        if reply := await self._gate(request, "invoice.create", "invoices", "write"):
-            return reply
-        body = request.json()
-        return await self._write("invoice.create", "invoices", None, lambda: self.records.draft_invoice(body))
+    def _on_posts(self, table: str, operation: str, made: Callable[[Any], Body]) -> None:
+        """Answers the POST of a new record."""
 
-    async def _submit_invoice(self, request: Request, match: re.Match[str]) -> Reply:
-        if reply := await self._gate(request, "invoice.submit", "invoices", "write"):
-            return reply
-        row = self.records.tables["invoices"].get(int(match[1]))
-        if row is None:
-            return json_reply({"errors": ["not found"]}, 404)
-        invoice_id = row["id"]
-        return await self._write(
-            "invoice.submit",
-            "invoices",
-            row,
-            lambda: self.records.submit_invoice(self.records.tables["invoices"][invoice_id]),
-        )
+        async def handler(request: Request, _: re.Match[str]) -> Reply:
+            if reply := await self._gate(request, operation, table, "write"):
+                return reply
+            body = request.json()
+            return await self._write(operation, table, None, lambda: made(body))
+
+        self.bench.route("POST", rf"/api/{table}", operation, handler)
+
+    def _on_puts(self, table: str, act: str, operation: str, changed: Callable[[Body, Any], Body]) -> None:
+        """Answers the PUT that changes one record."""
+
+        async def handler(request: Request, match: re.Match[str]) -> Reply:
+            if reply := await self._gate(request, operation, table, "write"):
+                return reply
+            row = self.records.tables[table].get(int(match[1]))
+            if row is None:
+                return json_reply({"errors": ["not found"]}, 404)
+            key, body = row["id"], request.json() if request.body else {}
+            return await self._write(operation, table, row, lambda: changed(self.records.tables[table][key], body))
+
+        self.bench.route("PUT", rf"/api/{table}/(\d+){act}", operation, handler)
 
 
 def _quietly(commit: Callable[[], Body]) -> None:

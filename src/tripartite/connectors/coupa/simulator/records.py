@@ -7,7 +7,6 @@ short form (docs/connectors/coupa.md), as users at the vendor's screens would.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,16 +14,22 @@ from typing import Any
 
 from tripartite.connectors.coupa.simulator.shapes import (
     Body,
+    new_budget,
     new_order,
     new_order_line,
     new_requisition,
     new_supplier,
+    short_invoice,
     short_order,
     short_receipt,
+    short_requisition,
     short_supplier,
 )
 
-TABLES = ("suppliers", "requisitions", "purchase_orders", "receiving_transactions", "invoices")
+TABLES = (
+    *("suppliers", "requisitions", "purchase_orders", "receiving_transactions", "invoices"),
+    *("budget_lines", "integration_history_records"),
+)
 RETURNS = {
     "InventoryReceipt": "InventoryReturnToSupplier",
     "ReceivingQuantityConsumption": "ReceivingQuantityReturnToSupplier",
@@ -65,7 +70,7 @@ class Records:
     def touch(self, record: Body) -> None:
         record["updated-at"] = self.stamp()
 
-    def _add(self, table: str, body: Body) -> Body:
+    def add(self, table: str, body: Body) -> Body:
         record = {"id": self.new_id(), "created-at": self.stamp(), "updated-at": self.stamp(), **body}
         self.tables[table][record["id"]] = record
         return record
@@ -77,7 +82,7 @@ class Records:
         known = self._suppliers.get(number or "")
         record = self.tables["suppliers"].get(known or 0)
         if record is None:
-            record = self._add("suppliers", new_supplier())
+            record = self.add("suppliers", new_supplier())
         simple = {"number", "name", "status", "on-hold", "buyer-hold", "tax-id"}
         record |= {key: value for name, value in form.items() if (key := name.replace("_", "-")) in simple}
         if "payment_term" in form:
@@ -122,7 +127,7 @@ class Records:
     def put_requisition(self, form: Body) -> Body:
         record = self.tables["requisitions"].get(form.get("id", 0))
         if record is None:
-            record = self._add("requisitions", new_requisition())
+            record = self.add("requisitions", new_requisition())
         chart = form.get("chart", self.chart)
         if "status" in form:
             record["status"] = form["status"]
@@ -130,9 +135,19 @@ class Records:
             record["currency"] = {"code": form["currency"]}
         if "requested_by" in form:
             record["requested-by"] = {"login": form["requested_by"]}
+        steps = form.get("approvals", [])
         if "approved_by" in form:
-            step = {"status": "approved", "position": 1, "approver": {"login": form["approved_by"]}}
-            record["approvals"] = [step]
+            steps = [{"by": form["approved_by"]}, *steps]
+        if steps:
+            record["approvals"] = [
+                {
+                    "status": step.get("status", "approved"),
+                    "position": position,
+                    "approver": {"login": step["by"]},
+                    "updated-at": step.get("at") or self.stamp(),
+                }
+                for position, step in enumerate(steps, 1)
+            ]
         if "lines" in form:
             record["requisition-lines"] = [
                 self._requisition_line(line, position, chart, record["currency"])
@@ -173,7 +188,7 @@ class Records:
         if record is None:
             if supplier is None:
                 raise Refused({"supplier": ["can't be blank"]})
-            record = self._add("purchase_orders", new_order())
+            record = self.add("purchase_orders", new_order())
             record["po-number"] = form.get("number") or f"PO-{record['id']}"
             self._orders[record["po-number"]] = record["id"]
         if "supplier" in form:
@@ -199,7 +214,7 @@ class Records:
         origin = self.tables["requisitions"].get(form.get("requisition", 0))
         login = form.get("requested_by")
         asked = {"login": login} if login else (origin or {}).get("requested-by")
-        return {"id": form.get("requisition"), "requested-by": asked}
+        return {"id": form.get("requisition"), "requested-by": asked, "approvals": (origin or {}).get("approvals", [])}
 
     def _put_line(self, order: Body, form: Body, chart: str, legal_entity: str | None) -> None:
         number = str(form.get("line", len(order["order-lines"]) + 1))
@@ -275,7 +290,7 @@ class Records:
         by_value = "Amount" in kind
         line["received"] = str(Decimal(line["received"]) + sign * Decimal(stated))
         self.touch(order)
-        return self._add(
+        return self.add(
             "receiving_transactions",
             {
                 "type": kind,
@@ -288,6 +303,7 @@ class Records:
                 "match-reference": body.get("match-reference"),
                 "original_transaction_id": body.get("original_transaction_id"),
                 "received-weight": body.get("received-weight"),
+                "barcode": body.get("barcode"),
                 "order-line": {
                     "id": line["id"],
                     "line-num": line["line-num"],
@@ -329,35 +345,16 @@ class Records:
             }
         )
 
-    # Invoices: a POST makes a draft, submitting sends it to matching
+    # Budgets
 
-    def draft_invoice(self, body: Body) -> Body:
-        required = ("invoice-number", "invoice-date", "supplier", "currency", "invoice-lines")
-        if missing := [name for name in required if not body.get(name)]:
-            raise Refused({name: ["can't be blank"] for name in missing})
-        supplier = self.supplier_ref(body["supplier"].get("number"))
-        for line in body["invoice-lines"]:
-            if line.get("order-line-id") is not None:
-                self.order_line(line["order-line-id"])
-        for known in self.tables["invoices"].values():
-            if known["invoice-number"] == body["invoice-number"] and known["supplier"] == supplier:
-                raise Refused({"invoice-number": ["has already been taken"]})
-        return self._add(
-            "invoices", {**copy.deepcopy(body), "supplier": supplier, "status": "draft", "exported": False}
-        )
-
-    def submit_invoice(self, record: Body) -> Body:
-        if record["status"] != "draft":
-            raise Refused({"status": ["cannot be submitted"]})
-        waiting = False
-        for entry in record["invoice-lines"]:
-            if entry.get("order-line-id") is None:
-                continue
-            _, line = self.order_line(entry["order-line-id"])
-            billed = Decimal(entry.get("quantity") or entry.get("price") or "0")
-            line["invoiced"] = str(Decimal(line["invoiced"]) + billed)
-            waiting |= line["receipt-required"] and Decimal(line["invoiced"]) > Decimal(line["received"])
-        record["status"] = "pending_receipt" if waiting else "approved"
+    def put_budget(self, form: Body) -> Body:
+        """A budget line, or a change of the one with this id: what is left, and what waiting requisitions ask for."""
+        record = self.tables["budget_lines"].get(form.get("id", 0))
+        if record is None:
+            record = self.add("budget_lines", new_budget(form, self.chart))
+        for name, key in (("remaining", "remaining"), ("pending", "pending_requisitions_amount")):
+            if name in form:
+                record[key] = str(form[name])
         self.touch(record)
         return record
 
@@ -370,21 +367,25 @@ class Records:
             "requisitions": [self.put_requisition(entry)["id"] for entry in form.get("requisitions", [])],
             "orders": [self.put_order(entry)["po-number"] for entry in form.get("orders", [])],
             "receipts": [self.put_receipt(entry)["id"] for entry in form.get("receipts", [])],
+            "budgets": [self.put_budget(entry)["id"] for entry in form.get("budgets", [])],
         }
 
     def truth(self) -> dict[str, Any]:
         """What is committed here, for the checkers of invariants."""
         return {
-            "suppliers": {
-                str(row["number"] or f"#{row['id']}"): short_supplier(row) for row in self._rows("suppliers")
-            },
-            "requisitions": {str(row["id"]): {"status": row["status"]} for row in self._rows("requisitions")},
-            "orders": {row["po-number"]: short_order(row) for row in self._rows("purchase_orders")},
-            "receipts": {str(row["id"]): short_receipt(row) for row in self._rows("receiving_transactions")},
-            "invoices": {row["invoice-number"]: {"status": row["status"]} for row in self._rows("invoices")},
+            "suppliers": {str(row["number"] or f"#{row['id']}"): short_supplier(row) for row in self.rows("suppliers")},
+            "requisitions": {str(row["id"]): short_requisition(row) for row in self.rows("requisitions")},
+            "orders": {row["po-number"]: short_order(row) for row in self.rows("purchase_orders")},
+            "receipts": {str(row["id"]): short_receipt(row) for row in self.rows("receiving_transactions")},
+            "invoices": {row["invoice-number"]: short_invoice(row) for row in self.rows("invoices")},
+            "budgets": {str(row["id"]): {"remaining": row["remaining"]} for row in self.rows("budget_lines")},
+            "history": [
+                {"document": row["document-id"], "external_id": row["external-id"]}
+                for row in self.rows("integration_history_records")
+            ],
         }
 
-    def _rows(self, table: str) -> list[Body]:
+    def rows(self, table: str) -> list[Body]:
         return list(self.tables[table].values())
 
 

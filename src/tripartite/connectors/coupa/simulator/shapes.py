@@ -89,6 +89,41 @@ def new_order_line(line_id: int, number: str, order: Body) -> Body:
     }
 
 
+def new_budget(form: Body, chart: str) -> Body:
+    """A budget line from its short form: amounts as texts, segments in their places."""
+    segments = form.get("segments", [])
+    amount = str(form.get("amount", "0"))
+    return {
+        "amount": amount,
+        "remaining": str(form.get("remaining", amount)),
+        "remaining-budget": str(form.get("remaining", amount)),
+        "pending_requisitions_amount": None,
+        "currency": {"code": form.get("currency", "EUR")},
+        "period": {
+            "name": form.get("period", "2026"),
+            "start-date": form.get("from", "2026-01-01T00:00:00+00:00"),
+            "end-date": form.get("until", "2026-12-31T00:00:00+00:00"),
+            "account-type": {"name": form.get("chart", chart), "legal-entity-name": None},
+        },
+        "error-on-overrun": bool(form.get("stops", False)),
+        "description": None,
+        **{f"segment-{place}": (segments[place - 1] if place <= len(segments) else None) for place in range(1, 21)},
+    }
+
+
+def short_requisition(row: Body) -> Body:
+    return {"status": row["status"], "approvals": [step["status"] for step in row["approvals"]]}
+
+
+def short_invoice(row: Body) -> Body:
+    return {
+        "id": row["id"],
+        "status": row["status"],
+        "paid": row["paid"],
+        "payments": [{"amount": each["amount-paid"], "notes": each["notes"]} for each in row["payments"]],
+    }
+
+
 def short_supplier(row: Body) -> Body:
     return {"id": row["id"], "name": row["name"], "status": row["status"], "on_hold": row["on-hold"]}
 
@@ -123,4 +158,5 @@ def short_receipt(row: Body) -> Body:
         "quantity": row["quantity"],
         "total": row["total"],
         "original": row["original_transaction_id"],
+        "barcode": row["barcode"],
     }

@@ -11,12 +11,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from tripartite.connectors.coupa import wire
-from tripartite.connectors.coupa.transform.masters import read_requisition, read_supplier
+from tripartite.connectors.coupa.transform.masters import read_budget, read_requisition, read_supplier
 from tripartite.connectors.coupa.transform.orders import read_order, read_receipt
 from tripartite.connectors.coupa.transform.reading import make_reader
 from tripartite.connectors.coupa.transform.settings import SettingInvalid, read_settings
-from tripartite.core.codec import decode
-from tripartite.core.objects import Order
+from tripartite.connectors.coupa.transform.writing import (
+    write_mark_exported,
+    write_payment,
+    write_posting,
+    write_receipt,
+)
 from tripartite.runtime.protocol import Reader, Writer
 
 __all__ = ["READERS", "WRITERS", "SettingInvalid", "readers_for", "write_mark_exported"]
@@ -29,16 +33,19 @@ def readers_for(settings: Mapping[str, str]) -> Mapping[str, Reader]:
         {
             "supplier": make_reader("supplier", wire.Supplier, read_supplier, known),
             "requisition": make_reader("requisition", wire.Requisition, read_requisition, known),
+            "budget": make_reader("budget", wire.BudgetLine, read_budget, known),
             "order": make_reader("order", wire.Order, read_order, known),
             "receipt": make_reader("receipt", wire.Receipt, read_receipt, known),
         }
     )
 
 
-def write_mark_exported(payload: bytes) -> wire.ExportMark:
-    """Which order is to be marked as exported: canonical JSON of an `Order` in, its number out."""
-    return wire.ExportMark(decode(payload, Order).number)
-
-
 READERS: Mapping[str, Reader] = readers_for({})
-WRITERS: Mapping[str, Writer] = MappingProxyType({"mark_exported": write_mark_exported})
+WRITERS: Mapping[str, Writer] = MappingProxyType(
+    {
+        "mark_exported": write_mark_exported,
+        "record_receipt": write_receipt,
+        "report_payment": write_payment,
+        "report_posting": write_posting,
+    }
+)

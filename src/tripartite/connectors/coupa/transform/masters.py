@@ -1,15 +1,17 @@
-"""Suppliers and requisitions: Coupa's records into `Supplier` and `Requisition`."""
+"""Suppliers, requisitions and budget lines: Coupa's records into ours."""
 
 from __future__ import annotations
 
 from tripartite.connectors.coupa import wire
 from tripartite.connectors.coupa.transform.reading import (
+    SCHEMA,
     Drift,
     accounts_of,
     coding,
     company_code,
     company_words,
     currency_of,
+    day_of_moment,
     entered_day,
     number,
     optional_number,
@@ -17,9 +19,14 @@ from tripartite.connectors.coupa.transform.reading import (
     word,
 )
 from tripartite.connectors.coupa.transform.settings import Settings
-from tripartite.connectors.coupa.transform.words import REQUISITION_LINE_TYPE, REQUISITION_STATUS, SUPPLIER_STATUS
+from tripartite.connectors.coupa.transform.words import (
+    APPROVAL_STATUS,
+    REQUISITION_LINE_TYPE,
+    REQUISITION_STATUS,
+    SUPPLIER_STATUS,
+)
 from tripartite.core.money import Amount, Price
-from tripartite.core.objects import Address, Requisition, RequisitionLine, Supplier
+from tripartite.core.objects import Address, ApprovalStep, Budget, Requisition, RequisitionLine, Supplier
 from tripartite.core.quantity import Quantity
 
 
@@ -81,15 +88,49 @@ def _address(stated: wire.Address | None) -> Address | None:
     )
 
 
+def approval_steps(
+    steps: tuple[wire.Approval, ...] | None, pointer: str, settings: Settings
+) -> tuple[ApprovalStep, ...]:
+    """An approval chain in its order. A word that no table holds is `unknown`; the day is that of the decision."""
+    found = []
+    for place, step in enumerate(steps or ()):
+        decision = APPROVAL_STATUS.get(step.status or "", "unknown")
+        decided = decision in {"approved", "rejected", "skipped"}
+        found.append(
+            ApprovalStep(
+                approver=(step.approver and step.approver.login) or "",
+                decision=decision,
+                position=step.position or 0,
+                decided_on=day_of_moment(step.updated_at, settings, f"{pointer}/{place}/updated-at")
+                if decided
+                else None,
+            )
+        )
+    return tuple(sorted(found, key=lambda step: step.position))
+
+
+def approver_of(steps: tuple[ApprovalStep, ...]) -> str:
+    """Who said yes last."""
+    return next((step.approver for step in reversed(steps) if step.decision == "approved"), "")
+
+
 def read_requisition(record: wire.Requisition, settings: Settings) -> Requisition:
-    """A requisition, known by its id. The approver is the last who said yes; the order is told by the order itself."""
+    """A requisition, known by its id. The approver is the last who said yes; the order is told by the order itself.
+
+    Amount: the sum of the lines as stated, exact; None where a line states none.
+    """
     accounts = [
         found
         for position, line in enumerate(record.requisition_lines)
         for found in accounts_of(line.account, line.account_allocations, f"/requisition-lines/{position}")
     ]
-    yes = [step for step in record.approvals or () if step.status == "approved" and step.approver]
-    last = max(yes, key=lambda step: step.position or 0, default=None)
+    steps = approval_steps(record.approvals, "/approvals", settings)
+    lines = tuple(
+        _requisition_line(line, record, f"/requisition-lines/{position}", settings)
+        for position, line in enumerate(record.requisition_lines)
+    )
+    stated = [line.amount for line in lines if line.amount is not None]
+    centres = {line.cost_centre for line in lines}
     return Requisition(
         number=str(record.id),
         company_code=company_code(company_words(accounts, record.ship_to_address, settings), settings),
@@ -97,11 +138,43 @@ def read_requisition(record: wire.Requisition, settings: Settings) -> Requisitio
         status=word(REQUISITION_STATUS, record.status, "/status", "requisition status"),
         version=seconds(record.updated_at, "/updated-at"),
         requester=(record.requested_by and record.requested_by.login) or "",
-        approver=(last and last.approver and last.approver.login) or "",
-        lines=tuple(
-            _requisition_line(line, record, f"/requisition-lines/{position}", settings)
-            for position, line in enumerate(record.requisition_lines)
-        ),
+        approver=approver_of(steps),
+        lines=lines,
+        approvals=steps,
+        amount=Amount(sum(stated, Amount(0))) if lines and len(stated) == len(lines) else None,
+        cost_centre=centres.pop() if len(centres) == 1 else "",
+        needed_on=min((line.needed_on for line in lines if line.needed_on), default=None),
+    )
+
+
+def read_budget(record: wire.BudgetLine, settings: Settings) -> Budget:
+    """A budget line of one cost centre, as it stood when Coupa was asked. Its company is its period's chart.
+
+    Errors: `Drift` where the connection does not say which segment is the cost centre, or the line has none.
+    """
+    place = settings.cost_centre_from
+    centre = getattr(record, place.replace("-", "_"), None) if place else None
+    if not centre:
+        raise Drift(f"/{place or 'segment-1'}", "a budget line without a cost centre", SCHEMA)
+    period = record.period or wire.Period()
+    if settings.company_from.startswith("segment-"):
+        stated = getattr(record, settings.company_from.replace("-", "_"))
+        words = [(f"/{settings.company_from}", stated)] if stated else []
+    else:
+        words = company_words([("/period", wire.Account(account_type=period.account_type))], None, settings)
+    return Budget(
+        number=str(record.id),
+        company_code=company_code(words, settings),
+        currency=currency_of(record.currency, "/currency/code"),
+        amount=number(Amount, record.amount, "/amount"),
+        remaining=number(Amount, record.remaining, "/remaining"),
+        cost_centre=centre,
+        version=seconds(record.updated_at, "/updated-at"),
+        period=period.name or "",
+        starts_on=entered_day(period.start_date, settings, "/period/start-date"),
+        ends_on=entered_day(period.end_date, settings, "/period/end-date"),
+        pending=optional_number(Amount, record.pending_requisitions_amount, "/pending_requisitions_amount"),
+        stops=bool(record.error_on_overrun),
     )
 
 

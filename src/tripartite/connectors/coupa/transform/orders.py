@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections import Counter
 
 from tripartite.connectors.coupa import wire
-from tripartite.connectors.coupa.transform.masters import supplier_number
+from tripartite.connectors.coupa.transform.marks import origin_of
+from tripartite.connectors.coupa.transform.masters import approval_steps, approver_of, supplier_number
 from tripartite.connectors.coupa.transform.reading import (
     DRIFTED,
     SCHEMA,
@@ -87,6 +88,7 @@ def read_order(record: wire.Order, settings: Settings) -> Order:
     if twice:
         raise Drift("/order-lines", f"line number {twice[0]} stands twice in one order")
     requisition = record.requisition_header
+    steps = approval_steps(requisition.approvals if requisition else None, "/requisition-header/approvals", settings)
     return Order(
         number=record.po_number,
         currency=currency,
@@ -102,6 +104,8 @@ def read_order(record: wire.Order, settings: Settings) -> Order:
         notes=tuple(notes),
         lines=lines,
         requester=(requisition and requisition.requested_by and requisition.requested_by.login) or "",
+        approver=approver_of(steps),
+        approvals=steps,
     )
 
 
@@ -195,6 +199,7 @@ def read_receipt(record: wire.Receipt, settings: Settings) -> Receipt:
     Sign: quantities are positive for every kind, and the kind gives the direction. Voids and returns may be stated
     negative by Coupa; a plain receipt may not. Version: always 1, since Coupa changes nothing but the export flag
     after creation. Number: the transaction's id; `takes_from` is the id of the transaction that is taken back.
+    Origin: our own number, where the barcode is the mark that writing.py put there; a void only repeats it.
     """
     if record.type in STOCK_MOVEMENTS:
         raise Drift("/type", f"{record.type} moves stock inside the house", "intake.type_not_supported")
@@ -221,6 +226,7 @@ def read_receipt(record: wire.Receipt, settings: Settings) -> Receipt:
         delivery_note=record.match_reference or "",
         receiver=(record.created_by and record.created_by.login) or "",
         notes=(record.type,),
+        origin="" if record.type.startswith("Void") else origin_of(record.barcode),
         lines=(
             ReceiptLine(
                 order_number=record.order_line.order_header_number,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Literal
 
+from tripartite.core.objects.approval import ApprovalDecision
 from tripartite.core.objects.order import Basis, MatchMode, OrderStatus
 from tripartite.core.objects.receipt import ReceiptKind
 from tripartite.core.objects.requisition import RequisitionStatus
@@ -35,6 +36,20 @@ REQUISITION_STATUS: MappingProxyType[str, RequisitionStatus] = MappingProxyType(
         "received": "ordered",
         "abandoned": "withdrawn",
         "withdrawn": "withdrawn",
+    }
+)
+
+# Of a step's words only some are confirmed; any other is `unknown`, which is never a yes and stops nobody.
+APPROVAL_STATUS: MappingProxyType[str, ApprovalDecision] = MappingProxyType(
+    {
+        "pending": "pending",
+        "pending_approval": "pending",
+        "approved": "approved",
+        "rejected": "rejected",
+        "on_hold": "held",
+        "hold": "held",
+        "bypassed": "skipped",
+        "skipped": "skipped",
     }
 )
 
@@ -169,6 +184,19 @@ DROPPED: MappingProxyType[str, MappingProxyType[str, str]] = MappingProxyType(
                 "total": "a sum of the lines",
             }
         ),
+        "budget": MappingProxyType(
+            {
+                "remaining-budget": "`remaining` says it",
+                "owner": "personal data that no rule needs",
+                "owner-is-approver": "approval is procurement's",
+                "overrun-calculation": "`remaining` is Coupa's own result",
+                "description": "free text that no rule reads",
+                "notes": "free text that no rule reads",
+                "created-at": "not matched on",
+                "created-by": "personal data that no rule needs",
+                "updated-by": "personal data that no rule needs",
+            }
+        ),
         "order": MappingProxyType(
             {
                 "exported": "Coupa's hand-off flag",
@@ -200,7 +228,6 @@ DROPPED: MappingProxyType[str, MappingProxyType[str, str]] = MappingProxyType(
             {
                 "asn-header": "the match reference names the delivery",
                 "asn-line": "the match reference names the delivery",
-                "barcode": "not matched on",
                 "rfid-tag": "not matched on",
                 "asset-tags": "not matched on",
                 "attachments": "not fetched",

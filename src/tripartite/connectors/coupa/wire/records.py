@@ -132,9 +132,12 @@ class Supplier(Wire, frozen=True):
 
 
 class Approval(Wire, frozen=True):
+    """One step of an approval chain. Its last change is the decision, as far as the step has one."""
+
     status: str | None = None
     position: Count | None = None
     approver: User | None = None
+    updated_at: str | None = None
 
 
 class RequisitionLine(Wire, frozen=True):
@@ -169,6 +172,7 @@ class Requisition(Wire, frozen=True):
 class RequisitionRef(Wire, frozen=True):
     id: Count | None = None
     requested_by: User | None = None
+    approvals: tuple[Approval, ...] | None = None
 
 
 class OrderLine(Wire, frozen=True):
@@ -240,15 +244,52 @@ class Receipt(Wire, frozen=True):
     match_reference: str | None = None
     original_transaction_id: Count | None = msgspec.field(default=None, name="original_transaction_id")
     received_weight: str | None = None
+    barcode: str | None = None
     order_line: OrderLineRef | None = None
     account: Account | None = None
     created_by: User | None = None
 
 
-class ExportMark(Wire, frozen=True):
-    """The write `mark_exported`: which order gets `?exported=true`. The request itself has no body."""
+class Period(Wire, frozen=True):
+    """A budget period; its chart of accounts says whose it is."""
 
-    po_number: str
+    name: str | None = None
+    start_date: str | None = None
+    end_date: str | None = None
+    account_type: AccountType | None = None
+
+
+class BudgetLine(Wire, frozen=True):
+    """`/budget_lines`: what the segments may spend in a period. There is no check; one reads what remains."""
+
+    id: Count
+    updated_at: str
+    amount: str
+    remaining: str
+    currency: Currency | None = None
+    period: Period | None = None
+    pending_requisitions_amount: str | None = msgspec.field(default=None, name="pending_requisitions_amount")
+    error_on_overrun: bool | None = None
+    segment_1: str | None = None
+    segment_2: str | None = None
+    segment_3: str | None = None
+    segment_4: str | None = None
+    segment_5: str | None = None
+    segment_6: str | None = None
+    segment_7: str | None = None
+    segment_8: str | None = None
+    segment_9: str | None = None
+    segment_10: str | None = None
+    segment_11: str | None = None
+    segment_12: str | None = None
+    segment_13: str | None = None
+    segment_14: str | None = None
+    segment_15: str | None = None
+    segment_16: str | None = None
+    segment_17: str | None = None
+    segment_18: str | None = None
+    segment_19: str | None = None
+    segment_20: str | None = None
 
 
 class Token(msgspec.Struct, frozen=True):
