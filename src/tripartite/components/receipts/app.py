@@ -11,6 +11,7 @@ from tripartite.core.events import ANSWERS, CANONICAL, RECEIPT_COMMANDS
 from tripartite.runtime.bus import Consumer
 from tripartite.runtime.component import Component, Ports, Schedule
 from tripartite.runtime.db import MigrationSet
+from tripartite.runtime.deliveries import OUTCOMES
 
 
 def _consumers(ports: Ports) -> list[Consumer]:
@@ -19,6 +20,7 @@ def _consumers(ports: Ports) -> list[Consumer]:
         Consumer("receipts", CANONICAL["receipt"], handlers.on_receipts_received),
         Consumer("receipts", RECEIPT_COMMANDS, handlers.on_commands),
         Consumer("receipts", ANSWERS, handlers.on_answers),
+        Consumer("receipts", OUTCOMES, handlers.on_outcomes),
     ]
 
 

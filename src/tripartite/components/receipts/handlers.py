@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from tripartite.components.receipts import store
+from tripartite.components.receipts import publications, store
+from tripartite.components.receipts.publishing import OPERATION, Publishing, takes_receipts
+from tripartite.components.receipts.recognising import recognise, settled
 from tripartite.core import codec
+from tripartite.core.delivery import DeliveryOutcome
+from tripartite.core.envelope import Message
 from tripartite.core.events import (
     ASKS,
     DISPOSITIONS,
@@ -18,8 +23,9 @@ from tripartite.core.events import (
     ReceiptsRequeried,
     RequeryReceipts,
 )
+from tripartite.core.objects import Receipt
 from tripartite.runtime.audit import make_leaf, write_leaves
-from tripartite.runtime.bus import Batch, publish, told
+from tripartite.runtime.bus import Batch, Outgoing, publish, told
 from tripartite.runtime.component import Ports
 from tripartite.runtime.db import Connection
 from tripartite.runtime.versions import disposition_of, keep_newest
@@ -31,14 +37,40 @@ ROLES = ("warehouse", "procurement")
 class Receipts:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
+        self._publishing = Publishing(ports)
 
     async def on_receipts_received(self, connection: Connection, batch: Batch) -> None:
-        """Keep the newest version of each receipt and tell of it."""
-        arrived = [codec.decode_own(message.payload, ReceiptArrived) for message in batch.messages]
+        """Keep the newest version of each receipt, tell of it, and owe it to the systems that must hear of it."""
+        await publish(connection, await self._take(connection, batch.messages))
+
+    async def _take(
+        self, connection: Connection, messages: Sequence[Message], *, waited: bool = False
+    ) -> list[Outgoing]:
+        """Record what arrived, but for our own receipts told back under another name. Returns what to tell."""
+        arrived = [(message, codec.decode_own(message.payload, ReceiptArrived)) for message in messages]
+        outgoing: list[Outgoing] = []
+        fresh: list[tuple[Message, ReceiptArrived]] = []
+        by_source: dict[str, list[tuple[Message, ReceiptArrived]]] = {}
+        for pair in arrived:
+            by_source.setdefault(pair[0].source, []).append(pair)
+        for source, pairs in by_source.items():
+            if takes_receipts(self._ports.estate, source):
+                ours, others = await recognise(connection, source, pairs)
+                outgoing += ours
+                fresh += others
+            else:
+                fresh += pairs
+        if waited:
+            outgoing += [each for pair in fresh for each in settled(*pair)]
+        return [*outgoing, *await self._record(connection, fresh)]
+
+    async def _record(
+        self, connection: Connection, arrived: Sequence[tuple[Message, ReceiptArrived]]
+    ) -> list[Outgoing]:
         now = self._ports.clock.now()
         rows: list[dict[str, Any]] = []
         leaves = []
-        for message, each in zip(batch.messages, arrived, strict=True):
+        for message, each in arrived:
             value = each.value
             leaf = make_leaf(
                 "receipt.recorded",
@@ -65,17 +97,34 @@ class Receipts:
             )
         standings = await keep_newest(connection, store.RECEIPTS, rows)
         links, outgoing = [], []
-        for message, each, standing in zip(batch.messages, arrived, standings, strict=True):
+        new: list[tuple[Message, Receipt]] = []
+        for (message, each), standing in zip(arrived, standings, strict=True):
             if standing == "new":
                 links += [(each.value.company_code, line.order_number, each.value.number) for line in each.value.lines]
                 payload = codec.encode(ReceiptRecorded(each.value))
                 outgoing.append(told(message, RECEIPT_EVENTS, "receipt.recorded", payload))
+                new.append((message, each.value))
             elif each.intake_id:
                 payload = disposition_of(each.intake_id, standing)
                 outgoing.append(told(message, DISPOSITIONS, "intake.disposed", payload))
         await store.link_orders(connection, links)
-        new = [leaf for leaf, standing in zip(leaves, standings, strict=True) if standing == "new"]
-        await write_leaves(connection.cursor(), new)
+        await write_leaves(
+            connection.cursor(), [leaf for leaf, standing in zip(leaves, standings, strict=True) if standing == "new"]
+        )
+        await self._publishing.publish(connection, new)
+        return outgoing
+
+    async def on_outcomes(self, connection: Connection, batch: Batch) -> None:
+        """The other side has a receipt, or refused it: its number is kept, and what was in doubt for it is decided."""
+        outcomes = [
+            (message, outcome)
+            for message in batch.messages
+            if (outcome := codec.decode_own(message.payload, DeliveryOutcome)).operation == OPERATION
+        ]
+        outgoing, ended = await self._publishing.answered(connection, outcomes)
+        for (company, source), orders in sorted(ended.items()):
+            doubts = await publications.doubts(connection, company, source, orders)
+            outgoing += await self._take(connection, doubts, waited=True)
         await publish(connection, outgoing)
 
     async def on_commands(self, connection: Connection, batch: Batch) -> None:
