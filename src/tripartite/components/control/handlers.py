@@ -9,6 +9,7 @@ from tripartite.core import codec
 from tripartite.core.delivery import DeliveryOutcome
 from tripartite.core.envelope import Message
 from tripartite.core.events import (
+    BudgetChecked,
     InvoiceChanged,
     OrderPublished,
     OrderRecorded,
@@ -16,6 +17,7 @@ from tripartite.core.events import (
     PaymentChanged,
     ReceiptRecorded,
     ReceiptsRequeried,
+    RequisitionOrdered,
     RequisitionRecorded,
     SupplierRecorded,
 )
@@ -118,6 +120,20 @@ def _told(message: Message) -> Line | None:
             wish = codec.decode_own(message.payload, RequisitionRecorded).value
             words = f"Requisition {wish.number}, {wish.status}"
             return _line(message, "requisition", wish.number, wish.number, wish.status, words)
+        case ["requisition", "ordered"]:
+            ordered = codec.decode_own(message.payload, RequisitionOrdered)
+            wish = ordered.value
+            by = ", ".join(
+                f"{step.approver} {step.decision} {step.decided_on or ''}".strip() for step in wish.approvals
+            )
+            words = (
+                f"Requisition {wish.number} of {wish.requester or 'nobody named'} became order {ordered.order_number}"
+            )
+            words = f"{words}; {by}" if by else words
+            return _line(message, "requisition", wish.number, wish.number, "ordered", words)
+        case ["budget", "checked"]:
+            checked = codec.decode_own(message.payload, BudgetChecked)
+            return _line(message, "budget", checked.check_id, checked.requisition, checked.outcome, checked.words)
         case ["receipt", "recorded"]:
             receipt = codec.decode_own(message.payload, ReceiptRecorded).value
             what = ", ".join(f"{line.quantity} {line.unit} of line {line.order_line}" for line in receipt.lines[:4])

@@ -3,30 +3,43 @@ those an invoice names."""
 
 from __future__ import annotations
 
+from functools import partial
+
+from tripartite.components.orders import flows
+from tripartite.components.orders.budgets import Budgets
 from tripartite.components.orders.handlers import Orders
+from tripartite.components.orders.requisitions import Requisitions
 from tripartite.components.orders.routes import routes
-from tripartite.core.events import ANSWERS, CANONICAL, ORDER_COMMANDS, SUPPLIER_EVENTS
+from tripartite.core.events import ANSWERS, CANONICAL, ORDER_COMMANDS, ORDER_EVENTS, SUPPLIER_EVENTS
 from tripartite.runtime.bus import Consumer
-from tripartite.runtime.component import Component, Ports
+from tripartite.runtime.component import Component, Ports, Schedule
 from tripartite.runtime.db import MigrationSet
 from tripartite.runtime.deliveries import OUTCOMES
 
 
 def _consumers(ports: Ports) -> list[Consumer]:
-    handlers = Orders(ports)
+    handlers, requisitions, budgets = Orders(ports), Requisitions(ports), Budgets(ports)
     return [
         Consumer("orders", CANONICAL["order"], handlers.on_orders_received),
-        Consumer("orders", CANONICAL["requisition"], handlers.on_requisitions_received),
+        Consumer("orders", CANONICAL["requisition"], requisitions.on_requisitions_received),
+        Consumer("orders", CANONICAL["budget"], budgets.on_budgets_received),
+        Consumer("orders", ORDER_EVENTS, requisitions.on_order_events),
         Consumer("orders", ORDER_COMMANDS, handlers.on_commands),
         Consumer("orders", ANSWERS, handlers.on_answers),
         Consumer("orders", SUPPLIER_EVENTS, handlers.on_supplier_events),
         Consumer("orders", OUTCOMES, handlers.on_outcomes),
+        Consumer("orders budgets", ANSWERS, budgets.on_answers),
     ]
+
+
+def _schedules(ports: Ports) -> list[Schedule]:
+    return [Schedule("orders_budgets", 60, partial(flows.ask_budgets_again, ports))]
 
 
 component = Component(
     "orders",
     MigrationSet("orders", "tripartite.components.orders.migrations"),
     consumers=_consumers,
+    schedules=_schedules,
     routes=routes,
 )

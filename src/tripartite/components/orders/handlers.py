@@ -1,4 +1,4 @@
-"""Orders and requisitions arrive; the newest version of each is kept and told. An unknown number is sought.
+"""Orders arrive; the newest version of each is kept and told. An unknown number is sought.
 
 Order of arrival does not matter: a lower version is stale, the same one a repeat. What an approved order owes to the
 ERP is decided in the same transaction (publisher.py).
@@ -26,8 +26,6 @@ from tripartite.core.events import (
     OrderRecorded,
     OrderSought,
     PublishOrder,
-    RequisitionArrived,
-    RequisitionRecorded,
     SeekOrder,
     SupplierRecorded,
 )
@@ -120,34 +118,6 @@ class Orders:
         ]
         if answers:
             await publish(connection, await self._publisher.answered(connection, answers))
-
-    async def on_requisitions_received(self, connection: Connection, batch: Batch) -> None:
-        """Keep the newest version of each requisition and tell of it."""
-        arrived = [codec.decode_own(message.payload, RequisitionArrived) for message in batch.messages]
-        now = self._ports.clock.now()
-        rows = [
-            {
-                "company_code": each.value.company_code,
-                "number": each.value.number,
-                "version": each.value.version,
-                "status": each.value.status,
-                "order_number": each.value.order_number,
-                "source": message.source,
-                "document": codec.encode(each.value),
-                "correlation_id": message.correlation_id,
-                "recorded_at": now,
-            }
-            for message, each in zip(batch.messages, arrived, strict=True)
-        ]
-        standings = await keep_newest(connection, store.REQUISITIONS, rows)
-        await publish(
-            connection,
-            [
-                told(message, ORDER_EVENTS, "requisition.recorded", codec.encode(RequisitionRecorded(each.value)))
-                for message, each, standing in zip(batch.messages, arrived, standings, strict=True)
-                if standing == "new"
-            ],
-        )
 
     async def on_commands(self, connection: Connection, batch: Batch) -> None:
         """What invoices ask of orders: to seek one in procurement, or to publish one to the ERP again."""
