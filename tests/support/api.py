@@ -16,6 +16,7 @@ from tripartite.runtime.metrics import metrics_route
 EVERYTHING = (
     *("intake.write", "intake.read", "invoice.write", "invoice.read", "order.write", "order.read"),
     *("receipt.write", "receipt.read", "supplier.write", "supplier.read", "exception.read", "lineage.read"),
+    *("requisition.read", "approval.read", "budget.read", "budget.write"),
     *("delivery.read", "estate.read", "trace.read", "audit.read", "raw.read", "metrics.read", "tax.read", "tax.write"),
     *("payment.read",),
 )

@@ -32,6 +32,15 @@ def version_of(requisition: Requisition) -> Version:
     )
 
 
+def approval_state(requisition: Requisition) -> str:
+    """How far the approval is, in one word: approved, pending, rejected, withdrawn or draft."""
+    if requisition.status in AGREED:
+        return "approved"
+    if any(step.decision == "rejected" for step in requisition.approvals):
+        return "rejected"
+    return requisition.status
+
+
 def approval_findings(requisition: Requisition, versions: Iterable[Version]) -> list[Finding]:
     """What stands against an agreed requisition, given all versions that are known of it, in any order.
 

@@ -32,6 +32,7 @@ from tripartite.core import codec
 from tripartite.core.exceptions.reasons import reasons, refusals
 from tripartite.runtime.auth import Principal, Tokens, verify_session
 from tripartite.runtime.db import Bounds, Database, DatabaseGone, bound_to
+from tripartite.runtime.openapi import complete
 
 log = logging.getLogger(__name__)
 LARGEST_BODY = 64 * 1024 * 1024
@@ -66,9 +67,9 @@ class Authenticator:
         return found.principal if found is not None and not found.must_choose_password else None
 
 
-def permission(name: str) -> dict[str, Any]:
-    """What a route asks of its caller; `public` asks nothing."""
-    return {"permission": name}
+def permission(name: str, *, body: type[Any] | None = None) -> dict[str, Any]:
+    """What a route asks of its caller; `public` asks nothing. `body`: what it reads itself, one or a list of them."""
+    return {"permission": name, "body": body}
 
 
 class Page(msgspec.Struct):
@@ -277,4 +278,5 @@ def build_app(
             if "permission" not in handler.opt and route.path in ("/v1", "/v1/openapi.json", "/v1/{path:str}"):
                 handler.opt["permission"] = PUBLIC  # the description of the API says nothing that is not published
             assert "permission" in handler.opt, f"{route.path} {path} declares no permission"
+    complete(app)
     return app

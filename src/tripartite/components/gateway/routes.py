@@ -97,7 +97,7 @@ def routes(ports: Ports, door: Door) -> list[HTTPRouteHandler]:
         return await answered(request, body, lambda: documents, many=len(documents) > 1)
 
     def canonical(path: str, kind: str, shape: type[Any]) -> HTTPRouteHandler:
-        @post(path, opt=permission(f"{kind}.write"), summary=f"One {kind}, or a list", status_code=202)
+        @post(path, opt=permission(f"{kind}.write", body=shape), summary=f"One {kind}, or a list", status_code=202)
         async def take(request: Request[Any, Any, Any]) -> Response[bytes]:
             if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
                 raise Problem("intake.type_not_supported", 415, "Send application/json.")

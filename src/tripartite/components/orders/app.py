@@ -8,9 +8,10 @@ from functools import partial
 from tripartite.components.orders import flows
 from tripartite.components.orders.budgets import Budgets
 from tripartite.components.orders.handlers import Orders
+from tripartite.components.orders.received import Received
 from tripartite.components.orders.requisitions import Requisitions
 from tripartite.components.orders.routes import routes
-from tripartite.core.events import ANSWERS, CANONICAL, ORDER_COMMANDS, ORDER_EVENTS, SUPPLIER_EVENTS
+from tripartite.core.events import ANSWERS, CANONICAL, ORDER_COMMANDS, ORDER_EVENTS, RECEIPT_EVENTS, SUPPLIER_EVENTS
 from tripartite.runtime.bus import Consumer
 from tripartite.runtime.component import Component, Ports, Schedule
 from tripartite.runtime.db import MigrationSet
@@ -28,6 +29,7 @@ def _consumers(ports: Ports) -> list[Consumer]:
         Consumer("orders", ANSWERS, handlers.on_answers),
         Consumer("orders", SUPPLIER_EVENTS, handlers.on_supplier_events),
         Consumer("orders", OUTCOMES, handlers.on_outcomes),
+        Consumer("orders", RECEIPT_EVENTS, Received(ports).on_receipt_events),
         Consumer("orders budgets", ANSWERS, budgets.on_answers),
     ]
 

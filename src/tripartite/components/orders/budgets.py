@@ -182,7 +182,7 @@ class Budgets:
             "as_of": check.as_of,
         }
         return make_leaf(
-            "budget.checked",
+            "budget_check.decided",
             check.check_id,
             check.company_code,
             check.correlation_id,

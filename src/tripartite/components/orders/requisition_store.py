@@ -215,15 +215,29 @@ async def one(connection: Connection, number: str, companies: Sequence[str] | No
     }
 
 
-async def many(
-    connection: Connection, status: str, after: Key, limit: int, companies: Sequence[str] | None
-) -> list[dict[str, Any]]:
+async def document(connection: Connection, company_code: str, number: str) -> Requisition:
+    """A requisition that is known to be here."""
     found = await execute(
         connection,
-        """SELECT company_code, number, version, status, order_number, correlation_id, recorded_at
+        "SELECT document FROM orders.requisition WHERE (company_code, number) = (%s, %s)",
+        (company_code, number),
+    )
+    row = await found.fetchone()
+    assert row is not None, f"no requisition {number}"
+    return codec.decode_own(row[0], Requisition)
+
+
+async def many(
+    connection: Connection, status: str, after: Key, limit: int, companies: Sequence[str] | None
+) -> list[tuple[dict[str, Any], Requisition]]:
+    """A page of requisitions: each in short, and whole."""
+    found = await execute(
+        connection,
+        """SELECT company_code, number, version, status, order_number, correlation_id, recorded_at, document
         FROM orders.requisition WHERE (company_code, number) > (%s, %s) AND (%s = '' OR status = %s)
         AND (%s::text[] IS NULL OR company_code = ANY(%s)) ORDER BY company_code, number LIMIT %s""",
         (*after, status, status, companies, companies, limit),
     )
     names = [column.name for column in found.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in await found.fetchall()]
+    rows = await found.fetchall()
+    return [(dict(zip(names[:-1], row[:-1], strict=True)), codec.decode_own(row[-1], Requisition)) for row in rows]

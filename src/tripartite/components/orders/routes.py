@@ -7,29 +7,58 @@ from typing import Any
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 
-from tripartite.components.orders import store
+from tripartite.components.orders import budget_store, question_routes, store
+from tripartite.components.orders.asking import put_question
+from tripartite.components.orders.budgets import can_ask
+from tripartite.components.orders.handlers import QUESTION
+from tripartite.components.orders.received import quantities, receipts_of
 from tripartite.core import codec
+from tripartite.core.events import Ask
 from tripartite.runtime.component import Ports
-from tripartite.runtime.http_app import Page, Problem, companies_of, permission
+from tripartite.runtime.db import Connection
+from tripartite.runtime.http_app import Page, Problem, companies_of, may_see, permission
 
 
 def routes(ports: Ports) -> list[HTTPRouteHandler]:
     @get("/v1/purchase-orders", opt=permission("order.read"), summary="Orders, by company and number")
     async def list_orders(request: Request[Any, Any, Any], after: str = "", limit: int = 50) -> Page:
         company, _, number = after.partition("/")
-        most = min(limit, 200)
+        most = max(1, min(limit, 200))
         async with ports.db.connection() as connection:
             found = await store.orders(connection, (company, number), most, companies_of(request))
         following = f"{found[-1]['company_code']}/{found[-1]['number']}" if len(found) == most else ""
         return Page(found, following)
 
-    @get("/v1/purchase-orders/{number:str}", opt=permission("order.read"), summary="One order, newest version")
-    async def one_order(request: Request[Any, Any, Any], number: str) -> dict[str, Any]:
+    @get("/v1/purchase-orders/{number:str}", opt=permission("order.read"), summary="One order and what came for it")
+    async def one_order(
+        request: Request[Any, Any, Any], number: str, company: str = "", fresh: bool = False
+    ) -> dict[str, Any]:
+        mine = companies_of(request) if not company else [company]
+        if company and not may_see(request, company):
+            raise Problem("access.not_found", 404, f"No order {number}.")
         async with ports.db.connection() as connection:
-            found = await store.order(connection, number, companies_of(request))
+            found = await store.order(connection, number, mine)
+        code = found[0].company_code if found else company
+        if (fresh or found is None) and code and can_ask(ports, code, QUESTION):
+            since = ports.clock.now()
+
+            async def read(connection: Connection) -> bool:
+                return await store.recorded_since(connection, code, number, since)
+
+            await put_question(ports, Ask(code, ("procurement",), QUESTION, number, {"number": number}), read)
+            async with ports.db.connection() as connection:
+                found = await store.order(connection, number, [code])
         if found is None:
             raise Problem("access.not_found", 404, f"No order {number}.")
         value, correlation_id = found
-        return {**codec.builtins(value), "correlation_id": correlation_id}
+        async with ports.db.connection() as connection:
+            came = await receipts_of(connection, value.company_code, value.number)
+            answer = await budget_store.answered(connection, (value.company_code, QUESTION, number))
+        return {
+            **codec.builtins(value),
+            "correlation_id": correlation_id,
+            "quantities": quantities(value, came),
+            "asked_at": answer[0] if answer else None,
+        }
 
-    return [list_orders, one_order]
+    return [list_orders, one_order, *question_routes.routes(ports)]

@@ -52,6 +52,16 @@ async def order(connection: Connection, number: str, companies: Sequence[str] | 
     return (codec.decode_own(row[0], Order), row[1]) if row else None
 
 
+async def recorded_since(connection: Connection, company_code: str, number: str, since: datetime) -> bool:
+    """Whether a version of this order was recorded at or after `since`."""
+    found = await execute(
+        connection,
+        """SELECT 1 FROM orders.purchase_order WHERE (company_code, number) = (%s, %s) AND recorded_at >= %s""",
+        (company_code, number, since),
+    )
+    return await found.fetchone() is not None
+
+
 async def orders(
     connection: Connection, after: tuple[str, str], limit: int, companies: Sequence[str] | None
 ) -> list[dict[str, Any]]:
