@@ -157,12 +157,16 @@ async def a_company_with_secrets(api: Api) -> dict[str, str]:
     assert await house.state("DE-INVOICE") == "posted"
     async with house.db.connection() as connection:
         assert await sequence_once(connection, signer=SIGNER)
+    question = b'{"company_code":"DE01","cost_centre":"DE-CENTRE","currency":"EUR","amount":"1"}'
+    check = (await brought.post("/v1/budget-checks", question)).json()["items"][0]
     leaf = await house.value("SELECT leaf_id FROM invoices.decision ORDER BY number LIMIT 1")
     taken = answer.json()
     return {
         "invoice_id": await house.value("SELECT invoice_id FROM invoices.invoice"),
         "number": "DE-ORDER",
         "receipt": "DE-RECEIPT",
+        "requisition": "REQ-1",
+        "check_id": check["check_id"],
         "correlation_id": taken["correlation_id"],
         "intake_id": taken["intake_id"],
         "digest": taken["digest"],
@@ -180,6 +184,8 @@ def asked(path: str, secrets: dict[str, str]) -> list[str]:
     values = {**secrets, "trace_id": "none", "supplier_id": "10300001", "path": "openapi.json"}
     if path.startswith("/v1/receipts"):
         values["number"] = secrets["receipt"]
+    if path.startswith(("/v1/requisitions", "/v1/approvals")):
+        values["number"] = secrets["requisition"]
     filled = path.format(**values)
     return [filled, f"{filled}?object_id={secrets['invoice_id']}&state=all&limit=200&q=DE-INVOICE&order=DE-ORDER"]
 
@@ -230,6 +236,10 @@ async def test_a_caller_of_one_company_sees_nothing_of_another_through_any_route
         "/v1/purchase-orders/{number}",
         "/v1/receipts",
         "/v1/receipts/{number}",
+        "/v1/requisitions/{number}",
+        "/v1/approvals/{number}",
+        "/v1/budget-checks",
+        "/v1/budget-checks/{check_id}",
         "/v1/exceptions",
         "/v1/lineage/{correlation_id}",
         "/v1/intake",
@@ -279,6 +289,7 @@ async def test_no_answer_holds_a_bank_account_or_a_password(api: Api) -> None:
             secrets = {
                 "invoice_id": await api.house.value("SELECT invoice_id FROM invoices.invoice"),
                 **dict.fromkeys(("number", "receipt", "correlation_id", "intake_id", "digest", "leaf_id"), "none"),
+                "check_id": "none",
             }
             answer = await caller.get(path.format(**secrets, trace_id="none", supplier_id="10300001", path="x"))
             assert iban not in answer.body.decode(), path
