@@ -11,6 +11,7 @@ import pytest
 from support.estates import development_estate, with_mode
 from support.house import House, arrival
 from support.papers import ORDER, SUPPLIER, invoice, order, receipt, supplier
+from support.times import MORNING
 from tripartite.components.orders.publishing import enriched, target_of
 from tripartite.core import codec
 from tripartite.core.envelope import Message
@@ -19,6 +20,8 @@ from tripartite.core.events import ORDER_COMMANDS, ORDER_EVENTS, OrderPublished,
 from tripartite.core.exceptions.record import ExceptionRecord
 from tripartite.core.objects import Order
 from tripartite.runtime.bus import Outgoing
+from tripartite.runtime.db import Connection
+from tripartite.runtime.replay import replay
 
 
 def newer(version: int, **changes: Any) -> Order:
@@ -195,6 +198,29 @@ async def test_a_refused_order_is_published_again_on_command_and_otherwise_not(p
     assert len(await told(house)) == 2
 
 
+@pytest.mark.parametrize("versions", [1, 2])
+async def test_a_refusal_that_is_replayed_after_its_cause_is_gone_ends_acknowledged(
+    publishing: House, versions: int
+) -> None:
+    house = publishing
+    await house.bring(supplier(), newer(1))
+    house.sap.script.append("reject")
+    await house.settle()
+    if versions == 2:
+        await house.bring(newer(2))
+        await house.settle()
+    keys = [row[0] for row in await house.rows("SELECT key FROM deliveries.delivery WHERE state = 'rejected'")]
+
+    async def again(connection: Connection) -> None:
+        await replay(connection, keys, by="ops", now=house.ports.clock.now(), chance=house.ports.chance)
+
+    await house.db.transaction(again)
+    await house.settle()
+    now = await standing(house)
+    assert (now["state"], now["acknowledged_version"]) == ("acknowledged", versions)
+    assert await open_codes(house) == []
+
+
 async def test_an_answer_that_was_lost_is_asked_for_and_not_sent_again(publishing: House) -> None:
     house = publishing
     await house.bring(supplier(), order())
@@ -269,8 +295,6 @@ async def test_reading_every_topic_again_writes_and_tells_nothing_new(publishing
 
 
 def target(value: Order, estate: Estate, **further: Any) -> str:
-    from support.times import MORNING
-
     return target_of(value, "coupa", estate, MORNING.date(), lambda kind: kind == "sap_s4hana", **further)
 
 

@@ -135,7 +135,7 @@ class Publisher:
                     head.state = "refused" if outcome.state == "rejected" else "set_aside"
                 finding = _refusal(outcome, each.order)
             else:
-                if newest and outcome.state == "waiting" and head.state in ("refused", "set_aside"):
+                if newest and outcome.state in ("waiting", "unknown") and head.state in ("refused", "set_aside"):
                     head.state = "owed"  # somebody sent it again
                 continue
             if not newest:

@@ -29,8 +29,9 @@ MANIFEST = Manifest(
     read_lag_seconds=5,
     idempotency=Idempotency(
         "natural",
-        note="company code, invoicing party and the supplier's own invoice number; SAP's own duplicate check is a "
-        "flag of the supplier's company-code row and mostly off",
+        note="invoices by company code, invoicing party and the supplier's own number (SAP's own duplicate check is a "
+        "flag of the supplier's company-code row and mostly off); orders by procurement's number; receipts by the "
+        "warehouse's number and the day",
     ),
     links=(
         "https://api.sap.com/api/API_SUPPLIERINVOICE_PROCESS_SRV/overview",
