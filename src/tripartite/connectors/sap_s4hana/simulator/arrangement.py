@@ -28,14 +28,13 @@ class Company(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 class SupplierRow(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A supplier; `companies` empty means all of the company codes, `purchasing` empty all purchasing organisations.
-    `duplicates` switches SAP's duplicate check on. `withholding`: a withholding tax code in each company code.
+    `duplicates` switches SAP's duplicate check on.
     """
 
     number: Word
     name: str = ""
     companies: list[str] = []
     purchasing: list[str] = []
-    withholding: str = ""
     payment_terms: str = "0001"
     duplicates: bool = False
     blocked: bool = False

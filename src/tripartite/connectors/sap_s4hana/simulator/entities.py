@@ -172,11 +172,6 @@ def supplier_entity(
                     "SupplierIsBlockedForPosting": False,
                     "IsToBeCheckedForDuplicates": supplier.duplicates,
                     "DeletionIndicator": False,
-                    "to_SupplierWithHoldingTax": [
-                        {"WithholdingTaxType": "W1", "WithholdingTaxCode": supplier.withholding}
-                    ]
-                    if supplier.withholding
-                    else [],
                 }
                 for code in companies
             ],
