@@ -19,7 +19,16 @@ from tripartite.core.matching.opening import OPENING_RECEIPT, BilledBefore, Open
 from tripartite.core.matching.policy import policy_from_table
 from tripartite.core.matching.result import MatchResult
 from tripartite.core.money import Amount, Price
-from tripartite.core.objects import Invoice, InvoiceLine, Order, OrderLine, Receipt, ReceiptLine
+from tripartite.core.objects import (
+    Allowance,
+    Invoice,
+    InvoiceLine,
+    Order,
+    OrderCharge,
+    OrderLine,
+    Receipt,
+    ReceiptLine,
+)
 from tripartite.core.quantity import Quantity
 
 DAY_ZERO = date(2026, 10, 31)
@@ -243,6 +252,38 @@ def test_an_invoice_named_as_original_of_before_in_another_company_is_not_known(
     book = {"openings": [opening("100", "60")], "billed_before": [before("RE-OLD", company_code="PL02")]}
     [result] = decided(credit("C", "10", 1, original="RE-OLD"), fast=True, **book)
     assert codes(result) == ["reference.credit_orphan"]
+
+
+def test_a_bill_by_item_goes_to_the_line_that_is_not_billed_out() -> None:
+    two = Order(
+        number="P1",
+        currency="EUR",
+        supplier_id="S1",
+        issued_on=date(2026, 9, 1),
+        lines=tuple(
+            OrderLine(line, item="MAT-1", quantity=Quantity("10"), price=Price("4.00"), match="two_way")
+            for line in (10, 20)
+        ),
+    )
+    asked = bill("A", "10")
+    by_item = msgspec.structs.replace(asked.invoice.lines[0], order_line=None, item="MAT-1")
+    asked = Arrived("A", msgspec.structs.replace(asked.invoice, lines=(by_item,)), TODAY, 1)
+    for billed_out, other in ((10, 20), (20, 10)):
+        begun = Opening("P1", billed_out, DAY_ZERO, Quantity("10"), Quantity("10"))
+        [result] = decided(asked, orders=[two], openings=[begun], fast=True)
+        assert (result.verdict, [pair.order_line for pair in result.pairs]) == ("post", [other])
+
+
+def test_planned_freight_of_what_was_billed_before_is_not_due_again() -> None:
+    planned = msgspec.structs.replace(order(), charges=(OrderCharge("freight", Amount("100")),))
+    book = {"orders": [planned], "openings": [opening("100", "60")]}
+
+    def with_freight(amount: str) -> Arrived:
+        gross = Amount(160 + Decimal(amount))
+        return bill("A", "40", net=gross, gross=gross, charges=(Allowance(Amount(amount), "freight"),))
+
+    assert decided(with_freight("40"), fast=True, **book)[0].verdict == "post"
+    assert codes(decided(with_freight("41"), fast=True, **book)[0]) == ["charge.over_planned"]
 
 
 @settings(max_examples=150, deadline=None)

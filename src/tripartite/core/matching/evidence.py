@@ -147,7 +147,7 @@ class Book:
                 known.append(receipt)
             order = self.orders.get(line.order_number)
             ordered = order.by_line.get(line.order_line) if order is not None else None
-            if ordered is not None and not is_in_opening(receipt, ordered.opening):
+            if ordered is not None and (ordered.opening is None or not is_in_opening(receipt, ordered.opening)):
                 ordered.raw_receipts.append((receipt, line))
 
     def neighbours(self, bill: Bill, orders: Iterable[str]) -> list[Bill]:
