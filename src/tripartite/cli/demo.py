@@ -75,17 +75,15 @@ def demo_estate(folder: Path, ports: dict[str, int]) -> Path:
     text = (resources.files("tripartite") / "cli" / "templates" / "estate.toml").read_text(encoding="utf-8")
     for kind, port in (("coupa", 20110), ("capture", 20120), ("sap_s4hana", 20130)):
         text = text.replace(f"http://127.0.0.1:{port}", f"http://127.0.0.1:{ports[kind]}")
-    text = text.replace('erp_connection = "sap" }', 'erp_connection = "sap", overlap_seconds = "10" }')
     # Simulated systems answer at once or not at all: the demo need not wait as long as for real ones.
-    text = text.replace(
-        'settings = { supplier_numbers_from = "coupa" }',
-        'settings = { supplier_numbers_from = "coupa", commit_latency_seconds = "4", timeout_seconds = "5", '
-        'overlap_seconds = "10" }',
-    )
-    text = text.replace(
-        'settings = { auth = "basic", username = "TRIPARTITE" }',
-        'settings = { auth = "basic", username = "TRIPARTITE", timeout_seconds = "3", commit_latency_seconds = "4" }',
-    )
+    quick = 'timeout_seconds = "{}", commit_latency_seconds = "4"'
+    for known, further in (
+        ('erp_connection = "sap"', 'overlap_seconds = "10"'),
+        ('supplier_numbers_from = "coupa"', f'{quick.format(5)}, overlap_seconds = "10"'),
+        ('username = "TRIPARTITE"', quick.format(3)),
+    ):
+        assert text.count(known) == 1, f"the template says {known} once"
+        text = text.replace(known, f"{known}, {further}")
     (folder / "estate.toml").write_text(text, encoding="utf-8")
     for name, content in baseline_files().items():
         # The story begins on day zero: accounts that are paid already are taken over; every change is called back.
