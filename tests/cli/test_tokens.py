@@ -9,7 +9,7 @@ import pytest
 from support.api import Api
 from support.caller import Caller
 from tripartite.cli.tokens import KNOWN, created, revoked
-from tripartite.runtime.auth import Tokens
+from tripartite.runtime.auth import PERSON_ONLY, Tokens
 from tripartite.runtime.http_app import PUBLIC
 from tripartite.runtime.settings import Settings
 
@@ -59,4 +59,4 @@ def test_the_permissions_that_a_token_may_hold_are_those_that_routes_ask_for(sha
         for handler in getattr(route, "route_handlers", ())
         if "permission" in handler.opt
     }
-    assert set(KNOWN) == asked - {PUBLIC}
+    assert set(KNOWN) == asked - {PUBLIC} - PERSON_ONLY

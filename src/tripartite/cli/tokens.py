@@ -20,9 +20,10 @@ from tripartite.runtime.settings import Settings
 GOOD, USAGE = 0, 2
 # What routes ask for; a test compares.
 KNOWN = (
-    *("audit.read", "delivery.read", "estate.read", "exception.read", "intake.read", "intake.write", "invoice.read"),
-    *("invoice.write", "lineage.read", "metrics.read", "order.read", "order.write", "raw.read", "receipt.read"),
-    *("receipt.write", "supplier.read", "supplier.write", "trace.read"),
+    *("approval.read", "audit.read", "budget.read", "budget.write", "delivery.read", "estate.read", "exception.read"),
+    *("intake.read", "intake.write", "invoice.read", "invoice.write", "lineage.read", "metrics.read", "order.read"),
+    *("order.write", "payment.hold", "payment.propose", "payment.read", "raw.read", "receipt.read", "receipt.write"),
+    *("requisition.read", "supplier.read", "supplier.suspend", "supplier.write", "tax.read", "tax.write", "trace.read"),
 )
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import sys
 from collections.abc import Iterator
@@ -125,7 +124,7 @@ def _row(span: ReadableSpan) -> tuple[Any, ...]:
         datetime.fromtimestamp(start / 1e9, UTC),
         (end - start) / 1e9,
         "error" if span.status.status_code is StatusCode.ERROR else "ok",
-        json.dumps(attributes, default=str),
+        attributes,
     )
 
 

@@ -25,7 +25,8 @@ async def posted_invoice(house: House, **further: object) -> str:
     return number
 
 
-async def test_a_posted_invoice_is_paid_and_says_so(api: Api, house: House) -> None:
+async def test_a_posted_invoice_is_paid_and_says_so(strict_api: Api) -> None:
+    api, house = strict_api, strict_api.house
     treasury = Treasury(house)
     invoice_id = await posted_invoice(house)
     assert (await treasury.build()).proposal is None, "nobody confirmed the account yet"
@@ -90,5 +91,5 @@ async def test_a_bank_connector_writes_the_order_as_it_was_released(house: House
     written = registry.writers(kind)["send_payment_order"](payload)
     text = written.decode() if isinstance(written, bytes) else str(written)
     order_sent = codec.decode_own(payload, PaymentOrder)
-    for word in (payment, number, str(order_sent.amount)):
+    for word in (payment, number, f"{order_sent.amount:.2f}"):
         assert word in text

@@ -19,6 +19,7 @@ import pytest_asyncio
 from connectors.warehouse.warehouse_bench import SECRET, Line, delivery, going_back, line
 from support.api import Api
 from support.clones import Clones
+from support.estates import without_publishing
 from support.house import House
 from support.papers import ORDER, invoice, order, supplier
 from support.times import MORNING
@@ -122,7 +123,7 @@ class Site:
 
 @pytest_asyncio.fixture
 async def site(clones: Clones, tmp_path: Path) -> AsyncIterator[Site]:
-    house = House(clones, clones.fresh(MORNING), tmp_path, estate_with_a_warehouse())
+    house = House(clones, clones.fresh(MORNING), tmp_path, without_publishing(estate_with_a_warehouse()))
     await house.db.open()
     async with Api(house) as api:
         yield Site(house, api)

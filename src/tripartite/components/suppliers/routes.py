@@ -23,7 +23,7 @@ from tripartite.core.objects import Supplier
 from tripartite.core.suppliers.banking import CallBack
 from tripartite.core.suppliers.eligibility import Suspension
 from tripartite.core.suppliers.ownership import masked
-from tripartite.runtime.auth import verify_session
+from tripartite.runtime.auth import Session, verify_session
 from tripartite.runtime.component import Ports
 from tripartite.runtime.db import Connection
 from tripartite.runtime.http_app import (
@@ -118,8 +118,12 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         """Who acts gave their password within the last minutes, and means it: no form of another site can send JSON."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Problem("intake.type_not_supported", 415, "Send application/json.")
-        async with ports.db.connection() as connection:
-            session = await verify_session(connection, request.cookies.get(SESSION_COOKIE, ""))
+
+        async def proved(connection: Connection) -> Session | None:
+            return await verify_session(connection, request.cookies.get(SESSION_COOKIE, ""))
+
+        # Sessions belong to no company: they are asked for as ourselves, not as the caller.
+        session = await ports.db.transaction(proved)
         if session is None or not session.stepped_up:
             raise Problem(
                 "access.not_permitted",
