@@ -110,7 +110,9 @@ class Rig:
         # The ERP is asked as fast as it answers, and has its orders before the clock starts.
         known = 'username = "TRIPARTITE"'
         assert text.count(known) == 1, "one ERP connection of this user"
-        text = text.replace(known, f'{known}, rate_per_second = "200", publish_orders = "off"')
+        text = text.replace(
+            known, f'{known}, rate_per_second = "200", publish_orders = "off", publish_receipts = "off"'
+        )
         file.write_text(text)
         self.pack: Pack = load(folder)[1]
         self.server.start()

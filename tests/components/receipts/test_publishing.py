@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.clones import Clones
 from support.estates import development_estate, with_mode
 from support.house import House, arrival, replaced
 from support.papers import ORDER, invoice, order, receipt, supplier
+from support.times import MORNING
 from tripartite.components.receipts import publishing
 from tripartite.connectors import registry
 from tripartite.core import codec
@@ -81,6 +84,18 @@ async def test_what_procurement_or_the_erp_booked_itself_is_not_sent_round(house
     await house.bring(receipt("GR-1", "6"), source=source)
     await settle(house)
     assert await house.rows(STATES) == []
+
+
+async def test_a_system_that_gets_its_receipts_elsewhere_is_owed_none(clones: Clones, tmp_path: Path) -> None:
+    estate = development_estate()
+    coupa = replaced(estate.connection("coupa"), settings={"publish_receipts": "off"})
+    others = tuple(coupa if each.name == "coupa" else each for each in estate.connections)
+    house = House(clones, clones.fresh(MORNING), tmp_path, replaced(estate, connections=others))
+    await house.db.open()
+    await house.bring(supplier(), order())
+    await house.bring(receipt("GR-1", "6"), source=WAREHOUSE)
+    assert await house.rows(STATES) == []
+    await house.close()
 
 
 async def test_a_connector_that_cannot_take_receipts_is_not_owed_any(house: House) -> None:

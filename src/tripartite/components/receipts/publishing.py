@@ -61,6 +61,7 @@ def targets(estate: Estate, company_code: str, source: str, on: date) -> tuple[s
         if each.serves(company_code)
         and (each.role == "procurement" or (routed is not None and each.name == routed.connection))
         and OPERATION in writes(each.kind)
+        and each.settings.get("publish_receipts", "on") != "off"  # their own integration brings them
         and estate.mode(each.name, company_code) is not None
     )
 
