@@ -55,7 +55,12 @@ _ENTERS_BY = {
 
 
 def owns(ports: Ports, name: str, kind: str) -> bool:
-    """Whether a connection is the system of record of a kind for any of its companies: only the owner's word counts."""
+    """Whether a connection is the system of record of a kind for any of its companies: only the owner's word counts.
+
+    What a bank reports or states is its own word and nobody else's.
+    """
+    if kind not in _ENTERS_BY:
+        return True
     today = ports.clock.now().date()
     for company in ports.estate.companies_of(name):
         found = ports.estate.owner(kind, _ENTERS_BY[kind], company, today)
