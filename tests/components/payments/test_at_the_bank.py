@@ -28,7 +28,7 @@ class Bank:
     def __init__(self, house: House) -> None:
         self.house = house
         self.bench = simulator.build({"client_secret": SECRET, "step_seconds": "1"}, seed=5)
-        self.bench.clock = self.bench.wall = lambda: house.clock.at.timestamp()
+        self.bench.clock = self.bench.wall = self._seconds
         connection = Connection(
             name="our_bank",
             kind="iso20022_bank",
@@ -38,6 +38,9 @@ class Bank:
         )
         ports = ClientPorts(Line(self.bench), house.clock.now, house.clock.sleep)
         house.remotes["our_bank"] = registry.connect(connection, ports)  # type: ignore[assignment]
+
+    def _seconds(self) -> float:
+        return self.house.clock.at.timestamp()
 
     async def days(self, steps: int = 30) -> None:
         """Time passes: the bank works, is asked and read, and everybody hears of it."""

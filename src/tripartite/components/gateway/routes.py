@@ -38,8 +38,10 @@ from tripartite.runtime.http_app import (
     permission,
     principal_of,
 )
+from tripartite.runtime.keys import Keys
 from tripartite.runtime.protocol import WebhookRefused
 
+KEYS = Keys("gateway")
 MOST_ITEMS = 5_000
 _PUSH = ("documents", "ap", "warehouse")  # who hands documents over; the others are asked for theirs
 _MEDIA = ("application/json", "application/xml", "text/xml", "application/gzip", "application/zip", "application/pdf")
@@ -54,7 +56,7 @@ def routes(ports: Ports, door: Door) -> list[HTTPRouteHandler]:
         digest = digest_of(request.method.encode() + request.url.path.encode() + body)
         if key:
             async with ports.db.connection() as connection:
-                known = await store.known_key(connection, caller, key)
+                known = await KEYS.known(connection, caller, key)
             if known is not None:
                 return _as_before(known, digest, key, documents)
         batch = documents()
@@ -63,7 +65,7 @@ def routes(ports: Ports, door: Door) -> list[HTTPRouteHandler]:
         async def keep(connection: Connection, taken: Sequence[Taken]) -> Sequence[Outgoing]:
             nonlocal response
             response = msgspec.json.encode({"items": taken} if many else taken[0])
-            if key and not await store.keep_key(connection, caller, key, digest, response):
+            if key and not await KEYS.keep(connection, caller, key, digest, response):
                 raise Problem("intake.key_reused", 409, f"The key {key!r} is being used by another request right now.")
             return ()
 

@@ -30,7 +30,9 @@ from tripartite.runtime.http_app import (
     permission,
     principal_of,
 )
+from tripartite.runtime.keys import Keys
 
+KEYS = Keys("invoices")
 LARGEST_ACT = 16 * 1024
 ROLE = "role."  # a permission that says for which team a person acts: role.ap, role.buyer, ...
 _STATUS = {
@@ -86,8 +88,8 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         await seen(request, invoice_id, exception_id)
 
         async def keep(connection: Connection, acted: Acted) -> None:
-            if key:
-                await people.keep_answer(connection, caller, key, digest, _written(acted), ports.clock.now())
+            if key and not await KEYS.keep(connection, caller, key, digest, _written(acted)):
+                raise Problem("intake.key_reused", 409, f"The key {key!r} is being used by another request now.")
 
         came = await act(exception_id, actor_of(principal_of(request)), told, keep)
         if isinstance(came, NotAllowed):
@@ -143,7 +145,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
 
 async def _known(ports: Ports, caller: str, key: str) -> tuple[str, bytes] | None:
     async with ports.db.connection() as connection:
-        return await people.answer_of(connection, caller, key)
+        return await KEYS.known(connection, caller, key)
 
 
 def _written(acted: Acted) -> bytes:

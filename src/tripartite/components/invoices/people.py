@@ -161,24 +161,6 @@ async def acts_of(connection: Connection, invoice_id: str) -> list[dict[str, Any
     return [dict(zip(names, row, strict=True)) for row in await found.fetchall()]
 
 
-async def answer_of(connection: Connection, caller: str, key: str) -> tuple[str, bytes] | None:
-    """What was answered to this key before: (digest of the request, answer)."""
-    found = await execute(
-        connection, "SELECT digest, answer FROM invoices.act_key WHERE caller = %s AND key = %s", (caller, key)
-    )
-    row = await found.fetchone()
-    return (row[0], row[1]) if row else None
-
-
-async def keep_answer(connection: Connection, caller: str, key: str, digest: str, answer: bytes, at: datetime) -> None:
-    """Keep the answer with the act, in its transaction. Errors: a unique violation where two run at once."""
-    await execute(
-        connection,
-        "INSERT INTO invoices.act_key (caller, key, digest, answer, at) VALUES (%s, %s, %s, %s, %s)",
-        (caller, key, digest, answer, at),
-    )
-
-
 def within(
     releases: Sequence[tuple[str, int, str, str, int, str, int, Decimal]],
     room: dict[tuple[str, str, int, str, int], Decimal],

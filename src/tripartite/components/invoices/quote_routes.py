@@ -29,10 +29,13 @@ from tripartite.runtime.bus import publish
 from tripartite.runtime.component import Ports
 from tripartite.runtime.db import Connection
 from tripartite.runtime.http_app import Page, Problem, body_of, companies_of, may_see, permission, principal_of
+from tripartite.runtime.keys import Keys
 
 MOST_ITEMS = 1_000
 MOST_LINES = 10_000
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
+
+KEYS = Keys("invoices")
 
 
 class _Item(msgspec.Struct, frozen=True):
@@ -58,7 +61,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
             raise items[0].refused
 
         async def work(connection: Connection) -> tuple[bytes, bool]:
-            if key and (known := await quote_store.known_key(connection, caller, key)) is not None:
+            if key and (known := await KEYS.known(connection, caller, key)) is not None:
                 if known[0] != wanted:
                     raise Problem("intake.key_reused", 409, f"The key {key!r} already stands for another request.")
                 return known[1], True
@@ -66,7 +69,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
                 connection, [_command(ports, each.question) for each in items if each.question]
             )
             response = await _answers(connection, items, many=many)
-            if key and not await quote_store.keep_key(connection, caller, key, wanted, response):
+            if key and not await KEYS.keep(connection, caller, key, wanted, response):
                 raise Problem("intake.key_reused", 409, f"The key {key!r} is being used by another request right now.")
             await publish(connection, outgoing)
             return response, False

@@ -231,25 +231,3 @@ async def answered(connection: Connection, row: tuple[str, str, str]) -> tuple[d
 
 
 # Keys of the API
-
-
-async def known_key(connection: Connection, caller: str, key: str) -> tuple[str, bytes] | None:
-    """The request digest and the response that this caller's key already stands for."""
-    found = await execute(
-        connection,
-        "SELECT request_digest, response FROM orders.idempotency WHERE caller = %s AND key = %s",
-        (caller, key),
-    )
-    row = await found.fetchone()
-    return (row[0], row[1]) if row else None
-
-
-async def keep_key(connection: Connection, caller: str, key: str, digest: str, response: bytes) -> bool:
-    """Remember what a key stands for; False where another request of the same key was faster."""
-    made = await execute(
-        connection,
-        """INSERT INTO orders.idempotency (caller, key, request_digest, response) VALUES (%s, %s, %s, %s)
-        ON CONFLICT DO NOTHING RETURNING 1""",
-        (caller, key, digest, response),
-    )
-    return await made.fetchone() is not None

@@ -40,10 +40,13 @@ from tripartite.runtime.http_app import (
     permission,
     principal_of,
 )
+from tripartite.runtime.keys import Keys
 
 MOST_CHECKS = 500
 LARGEST_QUESTION = 1024 * 1024
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
+
+KEYS = Keys("orders")
 
 
 class BudgetQuestion(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -127,7 +130,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         digest = digest_of(request.url.path.encode() + body)
         if key:
             async with ports.db.connection() as connection:
-                known = await budget_store.known_key(connection, caller, key)
+                known = await KEYS.known(connection, caller, key)
             if known is not None:
                 if known[0] != digest:
                     raise Problem("intake.key_reused", 409, f"The key {key!r} already stands for another request.")
@@ -159,7 +162,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
                 )
                 outgoing += await budgets.open_checks(connection, checks, cause)
             kept = msgspec.json.encode(made)
-            if key and not await budget_store.keep_key(connection, caller, key, digest, kept):
+            if key and not await KEYS.keep(connection, caller, key, digest, kept):
                 raise Problem("intake.key_reused", 409, f"The key {key!r} is being used by another request right now.")
             await publish(connection, outgoing)
 

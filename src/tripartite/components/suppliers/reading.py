@@ -87,24 +87,3 @@ async def suspension(connection: Connection, supplier_id: str, suspension_id: st
     )
     row = await found.fetchone()
     return codec.decode_own(row[0], Suspension) if row else None
-
-
-async def known_key(connection: Connection, caller: str, key: str) -> tuple[str, bytes] | None:
-    """The request digest and the answer under an idempotency key."""
-    found = await execute(
-        connection,
-        "SELECT request_digest, response FROM suppliers.idempotency WHERE caller = %s AND key = %s",
-        (caller, key),
-    )
-    row = await found.fetchone()
-    return (row[0], bytes(row[1])) if row else None
-
-
-async def keep_key(connection: Connection, caller: str, key: str, digest: str, response: bytes) -> bool:
-    """Remember an answer; False where another request of the same key was faster."""
-    made = await execute(
-        connection,
-        "INSERT INTO suppliers.idempotency VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING RETURNING 1",
-        (caller, key, digest, response),
-    )
-    return await made.fetchone() is not None

@@ -35,11 +35,14 @@ from tripartite.runtime.http_app import (
     permission,
     principal_of,
 )
+from tripartite.runtime.keys import Keys
 
 MOST_ASKED = 1_000
 MOST_BODY = 256 * 1024
 _KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 Web = Request[Any, Any, Any]
+
+KEYS = Keys("suppliers")
 
 
 class AskedFor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -268,12 +271,12 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         caller, hashed = principal_of(request).name, digest(request.url.path.encode() + body)
 
         async def keep(connection: Connection) -> tuple[bytes, bool]:
-            known = await reading.known_key(connection, caller, keys[0])
+            known = await KEYS.known(connection, caller, keys[0])
             if known is None:
                 answer = await work(connection)
-                if await reading.keep_key(connection, caller, keys[0], hashed, answer):
+                if await KEYS.keep(connection, caller, keys[0], hashed, answer):
                     return answer, False
-                known = await reading.known_key(connection, caller, keys[0])
+                known = await KEYS.known(connection, caller, keys[0])
                 assert known is not None
             if known[0] != hashed:
                 raise Problem("intake.key_reused", 409, f"The key {keys[0]!r} already stands for another request.")

@@ -40,13 +40,3 @@ CREATE TABLE invoices.approval (
     at timestamptz NOT NULL,
     PRIMARY KEY (invoice_id, content_hash, role, person)
 );
-
--- The answer to a write that carried an Idempotency-Key: the same request again gets it again.
-CREATE TABLE invoices.act_key (
-    caller text NOT NULL,
-    key text NOT NULL,
-    digest text NOT NULL,
-    answer bytea NOT NULL,
-    at timestamptz NOT NULL,
-    PRIMARY KEY (caller, key)
-);

@@ -16,5 +16,3 @@ CALL runtime.bind_master('invoices.supplier');
 CALL runtime.bind('invoices.act');
 CALL runtime.bind_to('invoices.consent', 'invoices.exception', 'exception_id', 'exception_id');
 CALL runtime.bind_to('invoices.approval', 'invoices.invoice', 'invoice_id', 'invoice_id');
-ALTER TABLE invoices.act_key ENABLE ROW LEVEL SECURITY;
-CREATE POLICY callers ON invoices.act_key FOR SELECT USING (caller = current_setting('tripartite.caller', true));
