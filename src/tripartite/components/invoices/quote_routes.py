@@ -6,7 +6,6 @@ answer says `asked`, and the quote is to be had under its number a moment later.
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -28,12 +27,20 @@ from tripartite.core.tax import question_number
 from tripartite.runtime.bus import publish
 from tripartite.runtime.component import Ports
 from tripartite.runtime.db import Connection
-from tripartite.runtime.http_app import Page, Problem, body_of, companies_of, may_see, permission, principal_of
+from tripartite.runtime.http_app import (
+    Page,
+    Problem,
+    body_of,
+    companies_of,
+    idempotency_key,
+    may_see,
+    permission,
+    principal_of,
+)
 from tripartite.runtime.keys import Keys
 
 MOST_ITEMS = 1_000
 MOST_LINES = 10_000
-_KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 
 KEYS = Keys("invoices")
 
@@ -53,7 +60,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise Problem("intake.type_not_supported", 415, "Send application/json.")
         body = await body_of(request)
-        caller, key = principal_of(request).name, _idempotency_key(request)
+        caller, key = principal_of(request).name, idempotency_key(request)
         wanted = digest(request.method.encode() + request.url.path.encode() + body)
         many = body[:1000].lstrip()[:1] == b"["
         items = [_item(request, ports, each) for each in (_bodies(body) if many else [body])]
@@ -192,13 +199,6 @@ def _check(question: TaxQuestion) -> None:
             words = f"line {line.line} stands twice, or is no line number"
             raise codec.Malformed("intake.value_out_of_range", words, f"/lines/{place}/line")
         seen.add(line.line)
-
-
-def _idempotency_key(request: Request[Any, Any, Any]) -> str:
-    keys = request.headers.getall("idempotency-key", [])
-    if len(keys) > 1 or (keys and not _KEY.match(keys[0])):
-        raise Problem("intake.key_invalid", 400, "One Idempotency-Key of 1 to 255 visible ASCII characters.")
-    return keys[0] if keys else ""
 
 
 def _cursor(after: str) -> tuple[datetime, str] | None:

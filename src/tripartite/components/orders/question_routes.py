@@ -6,7 +6,6 @@ time is said by `as_of`, never by a longer wait.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
@@ -36,6 +35,7 @@ from tripartite.runtime.http_app import (
     Problem,
     body_of,
     companies_of,
+    idempotency_key,
     may_see,
     permission,
     principal_of,
@@ -44,7 +44,6 @@ from tripartite.runtime.keys import Keys
 
 MOST_CHECKS = 500
 LARGEST_QUESTION = 1024 * 1024
-_KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 
 KEYS = Keys("orders")
 
@@ -126,7 +125,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
 
     async def checked(request: Request[Any, Any, Any]) -> Response[bytes]:
         body = await body_of(request, LARGEST_QUESTION)
-        caller, key = principal_of(request).name, _key(request)
+        caller, key = principal_of(request).name, idempotency_key(request)
         digest = digest_of(request.url.path.encode() + body)
         if key:
             async with ports.db.connection() as connection:
@@ -272,13 +271,6 @@ async def _checks(ports: Ports, connection: Connection, question: BudgetQuestion
         words = f"Requisition {value.number} names no cost centre, so nobody's budget can be asked."
         raise Problem("budget.not_checked", 409, words, pointer=f"/{place}/requisition")
     return checks
-
-
-def _key(request: Request[Any, Any, Any]) -> str:
-    keys = request.headers.getall("idempotency-key", [])
-    if len(keys) > 1 or (keys and not _KEY.match(keys[0])):
-        raise Problem("intake.key_invalid", 400, "One Idempotency-Key of 1 to 255 visible ASCII characters.")
-    return keys[0] if keys else ""
 
 
 def _questions(body: bytes) -> list[BudgetQuestion]:

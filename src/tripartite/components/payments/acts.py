@@ -6,7 +6,6 @@ recorded although the answer is no.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -25,11 +24,10 @@ from tripartite.core.ids import stable_id
 from tripartite.runtime.auth import Principal
 from tripartite.runtime.component import Ports
 from tripartite.runtime.db import Connection
-from tripartite.runtime.http_app import Problem, body_of, principal_of
+from tripartite.runtime.http_app import Problem, body_of, idempotency_key, principal_of
 
 MOST_ITEMS = 1_000
 _LARGEST = 4 * 1024 * 1024
-_KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 
 Answer = tuple[int, Any]  # status, body
 Act = Callable[[Desk, Any], Awaitable[Answer | Refused]]
@@ -56,7 +54,7 @@ async def perform(
     Errors: `Problem` for what is refused; `Malformed` for a body that is not what it should be.
     """
     body = await body_of(request, _LARGEST)
-    caller, key = principal_of(request).name, _key(request)
+    caller, key = principal_of(request).name, idempotency_key(request)
     digest = digest_of(request.method.encode() + request.url.path.encode() + body)
     if key:
         async with ports.db.connection() as connection:
@@ -101,13 +99,6 @@ def _items(body: bytes, shape: type[Any], *, bulk: bool) -> tuple[list[Any], boo
     if not 0 < len(raws) <= MOST_ITEMS:
         raise Problem("intake.too_large", 413, f"{len(raws)} items; 1 to {MOST_ITEMS} are taken at once.")
     return [codec.read_command(bytes(raw), shape) for raw in raws], True
-
-
-def _key(request: Request[Any, Any, Any]) -> str:
-    keys = request.headers.getall("idempotency-key", [])
-    if len(keys) > 1 or (keys and not _KEY.match(keys[0])):
-        raise Problem("intake.key_invalid", 400, "One Idempotency-Key of 1 to 255 visible ASCII characters.")
-    return keys[0] if keys else ""
 
 
 def _as_before(known: tuple[str, int, bytes], digest: str, key: str) -> Response[bytes]:

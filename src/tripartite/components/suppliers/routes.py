@@ -6,7 +6,6 @@ account is shown by country and last four, here and everywhere.
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +31,7 @@ from tripartite.runtime.http_app import (
     Problem,
     body_of,
     companies_of,
+    idempotency_key,
     permission,
     principal_of,
 )
@@ -39,7 +39,6 @@ from tripartite.runtime.keys import Keys
 
 MOST_ASKED = 1_000
 MOST_BODY = 256 * 1024
-_KEY = re.compile(r"[\x21-\x7e]{1,255}\Z")
 Web = Request[Any, Any, Any]
 
 KEYS = Keys("suppliers")
@@ -262,24 +261,22 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
 
     async def once(request: Web, body: bytes, work: Any) -> Response[bytes]:
         """Answer under the request's idempotency key: the same key with the same body answers as before."""
-        keys = request.headers.getall("idempotency-key", [])
-        if len(keys) > 1 or (keys and not _KEY.match(keys[0])):
-            raise Problem("intake.key_invalid", 400, "One Idempotency-Key of 1 to 255 visible ASCII characters.")
-        if not keys:
+        key = idempotency_key(request)
+        if not key:
             async with ports.db.connection() as connection:
                 return Response(await work(connection), media_type="application/json")
         caller, hashed = principal_of(request).name, digest(request.url.path.encode() + body)
 
         async def keep(connection: Connection) -> tuple[bytes, bool]:
-            known = await KEYS.known(connection, caller, keys[0])
+            known = await KEYS.known(connection, caller, key)
             if known is None:
                 answer = await work(connection)
-                if await KEYS.keep(connection, caller, keys[0], hashed, answer):
+                if await KEYS.keep(connection, caller, key, hashed, answer):
                     return answer, False
-                known = await KEYS.known(connection, caller, keys[0])
+                known = await KEYS.known(connection, caller, key)
                 assert known is not None
             if known[0] != hashed:
-                raise Problem("intake.key_reused", 409, f"The key {keys[0]!r} already stands for another request.")
+                raise Problem("intake.key_reused", 409, f"The key {key!r} already stands for another request.")
             return known[1], True
 
         answer, replayed = await ports.db.transaction(keep)
