@@ -27,6 +27,7 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ASGIApp, Receive, Scope, Send
+from psycopg_pool import PoolTimeout
 
 from tripartite.core import codec
 from tripartite.core.exceptions.reasons import reasons, refusals
@@ -227,6 +228,9 @@ def _on_problem(request: Request[Any, Any, Any], error: Exception) -> Response[A
         case codec.Malformed():
             problem = Problem(error.reason_code, 422, error.detail, pointer=error.pointer)
             return _problem_response(request, problem)
+        case PoolTimeout():
+            busy = "Too many questions at once; try again."
+            return _problem_response(request, Problem("integration.retries_exhausted", 503, busy, retry_after=1.0))
         case DatabaseGone():
             return _problem_response(
                 request,
