@@ -100,6 +100,11 @@ class Principal(msgspec.Struct, frozen=True):
         """Is this permission held, by someone who can hold it?"""
         return permission in self.permissions and (self.kind == "person" or permission not in PERSON_ONLY)
 
+    @property
+    def teams(self) -> frozenset[str]:
+        """The teams this account acts for: permissions `role.ap`, `role.buyer`, ... name them."""
+        return frozenset(name.removeprefix("role.") for name in self.permissions if name.startswith("role."))
+
     def sees(self, company_code: str) -> bool:
         """Are the books of this company theirs to see? Where not, the answer outside is "not found"."""
         return self.companies is None or company_code in self.companies

@@ -34,7 +34,6 @@ from tripartite.runtime.keys import Keys
 
 KEYS = Keys("invoices")
 LARGEST_ACT = 16 * 1024
-ROLE = "role."  # a permission that says for which team a person acts: role.ap, role.buyer, ...
 _STATUS = {
     "document.field_missing": 422,
     "integration.version_stale": 409,
@@ -55,8 +54,7 @@ class Told(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def actor_of(principal: Principal) -> Actor:
     """The human being behind an account, with the teams that the account acts for."""
-    roles = tuple(sorted(name.removeprefix(ROLE) for name in principal.permissions if name.startswith(ROLE)))
-    return Actor(principal.person or principal.name, principal.name, roles)
+    return Actor(principal.person or principal.name, principal.name, tuple(sorted(principal.teams)))
 
 
 Act = Callable[[str, Actor, Told, Keep], Awaitable[Answered]]

@@ -7,7 +7,7 @@ own audit leaf too: an attempt above one's limit is a fact (C04).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import date
 from typing import Literal
 
@@ -15,17 +15,17 @@ import msgspec
 
 from tripartite.components.invoices import people, store
 from tripartite.components.invoices.deciding import Decider
+from tripartite.components.invoices.gathering import keys_of
 from tripartite.components.invoices.people import ENTRY, RELEASE
 from tripartite.components.invoices.store import Row
-from tripartite.components.invoices.telling import Cause, event
+from tripartite.components.invoices.telling import Cause, exception_event
 from tripartite.core import codec
-from tripartite.core.events import EXCEPTION_EVENTS
 from tripartite.core.exceptions import lifecycle
 from tripartite.core.exceptions.lifecycle import NotAllowed, Person
 from tripartite.core.exceptions.record import ExceptionRecord, PauseReason
 from tripartite.core.ids import stable_id
 from tripartite.core.money import Amount
-from tripartite.core.objects import Invoice
+from tripartite.core.objects import Invoice, Order
 from tripartite.runtime.audit import Leaf, make_leaf, write_leaves
 from tripartite.runtime.bus import Outgoing, publish
 from tripartite.runtime.component import Ports
@@ -145,8 +145,8 @@ class Acts:
 
     async def _act(self, exception_id: str, by: Actor, why: str, judge: Judge, what: What, keep: Keep) -> Answered:
         async def work(connection: Connection) -> Answered:
-            row, record = await self._locked(connection, exception_id)
-            person = await self._person(connection, row, record, by)
+            row, record, orders = await self._locked(connection, exception_id)
+            person = await self._person(connection, record, orders, by)
             judged = await judge(connection, record, person)
             now = self._ports.clock.now()
             done: What = what
@@ -159,18 +159,7 @@ class Acts:
             if isinstance(judged, ExceptionRecord):
                 await store.keep_exceptions(connection, [judged])
                 name = judged.state if judged.state != "open" else "changed"
-                messages.append(
-                    event(
-                        EXCEPTION_EVENTS,
-                        f"exception.{name}",
-                        row,
-                        codec.encode(judged),
-                        stable_id("msg", judged.exception_id, str(judged.version)),
-                        cause,
-                        now,
-                        row.connection,
-                    )
-                )
+                messages.append(exception_event(name, row, judged, cause, now, row.connection))
                 record = judged
             else:
                 done = judged
@@ -193,26 +182,28 @@ class Acts:
 
         return await self._ports.db.transaction(work)
 
-    async def _locked(self, connection: Connection, exception_id: str) -> tuple[Row, ExceptionRecord]:
-        """The exception and its invoice as they are recorded, under the locks that a decision takes: orders first."""
+    async def _locked(self, connection: Connection, exception_id: str) -> tuple[Row, ExceptionRecord, list[Order]]:
+        """The exception, its invoice and its orders as recorded, under the locks of a decision: orders first."""
         found = await store.exception(connection, exception_id)
         assert found is not None, "the route has seen it"
         row = await store.find(connection, found.object_id)
         assert row is not None
         document = codec.decode_own(row.content, Invoice)
         await store.hold_master(connection, change=False)
-        await store.lock_orders(connection, {(row.company_code, number) for number in store.order_numbers(document)})
+        orders = await store.lock_orders(connection, keys_of(row.company_code, document))
         await store.lock_invoice(connection, row.invoice_id)
         row, record = await store.find(connection, row.invoice_id), await store.exception(connection, exception_id)
         assert row is not None
         assert record is not None
-        return row, record
+        return row, record, list(orders.values())
 
-    async def _person(self, connection: Connection, row: Row, record: ExceptionRecord, by: Actor) -> Person:
+    async def _person(
+        self, connection: Connection, record: ExceptionRecord, orders: Sequence[Order], by: Actor
+    ) -> Person:
         """Who acts, as the core judges it: what this role may release today, what was already done on this chain."""
         today = self._decider.today(record.company_code)
         done = set(await people.duties_of(connection, record.correlation_id, by.person))
-        done |= await self._as_ordered(connection, row, by.person)
+        done |= _as_ordered(orders, by.person)
         return Person(by.person, by.roles, self._limit(record, by.roles, today), frozenset(done))
 
     def _approver(self, record: ExceptionRecord) -> str:
@@ -229,18 +220,16 @@ class Acts:
         ]
         return max(limits, default=None)
 
-    async def _as_ordered(self, connection: Connection, row: Row, person: str) -> set[str]:
-        """Duties that the order itself names: who asked for the goods does not lift the hold on their invoice (C22)."""
-        document = codec.decode_own(row.content, Invoice)
-        keys = {(row.company_code, number) for number in store.order_numbers(document)}
-        orders = await store.read_orders(connection, keys)
-        wished = {order.requester.casefold() for order in orders.values() if order.requester}
-        return {"requisition"} if person.casefold() in wished else set()
-
     def _leaf(self, kind: str, record: ExceptionRecord, person: Person, fact: dict[str, str]) -> Leaf:
         body = codec.encode({**fact, "exception": record.exception_id, "person": person.name})
         salt = self._ports.chance.randbytes(16)
         return make_leaf(kind, record.object_id, record.company_code, record.correlation_id, body, salt)
+
+
+def _as_ordered(orders: Sequence[Order], person: str) -> set[str]:
+    """Duties that the orders themselves name: who asked for the goods does not lift the hold on their invoice (C22)."""
+    wished = {order.requester.casefold() for order in orders if order.requester}
+    return {"requisition"} if person.casefold() in wished else set()
 
 
 def _may_not_approve(record: ExceptionRecord, person: Person, role: str, content_hash: str) -> NotAllowed | None:

@@ -21,12 +21,11 @@ from tripartite.components.invoices import people, quotes, store
 from tripartite.components.invoices.gathering import Neighbourhood, gather, keys_of
 from tripartite.components.invoices.posting import build_posting, decimal_of
 from tripartite.components.invoices.store import Key, Place, Row
-from tripartite.components.invoices.telling import Cause, changed_event, event
+from tripartite.components.invoices.telling import Cause, changed_event, event, exception_event
 from tripartite.connectors import registry
 from tripartite.core import codec
 from tripartite.core.estate.calendar import Calendar
 from tripartite.core.events import (
-    EXCEPTION_EVENTS,
     INVOICE_EVENTS,
     ORDER_COMMANDS,
     RECEIPT_COMMANDS,
@@ -509,19 +508,7 @@ class Decider:
             ("cleared", changes.cleared),
         ):
             for record in records:
-                message_id = stable_id("msg", record.exception_id, str(record.version))
-                told.append(
-                    event(
-                        EXCEPTION_EVENTS,
-                        f"exception.{what}",
-                        row,
-                        codec.encode(record),
-                        message_id,
-                        cause,
-                        now,
-                        row.connection,
-                    )
-                )
+                told.append(exception_event(what, row, record, cause, now, row.connection))
         return told
 
     def _commands(self, row: Row, invoice: Invoice, changes: Changes, cause: Cause, now: datetime) -> list[Outgoing]:

@@ -25,12 +25,11 @@ from tripartite.components.invoices.deciding import (
     Decider,
 )
 from tripartite.components.invoices.store import Key, Row
-from tripartite.components.invoices.telling import Cause, changed_event, event
+from tripartite.components.invoices.telling import Cause, changed_event, event, exception_event
 from tripartite.core import codec
 from tripartite.core.delivery import DeliveryOutcome
 from tripartite.core.envelope import Message
 from tripartite.core.events import (
-    EXCEPTION_EVENTS,
     INVOICE_EVENTS,
     OrderPublished,
     OrderRecorded,
@@ -300,13 +299,7 @@ class Invoices:
             standing[row.invoice_id] = [*known, *changes.written]
             for what, records in (("opened", changes.opened), ("cleared", changes.cleared)):
                 for record in records:
-                    payload = codec.encode(record)
-                    message_id = stable_id("msg", record.exception_id, str(record.version))
-                    messages.append(
-                        event(
-                            EXCEPTION_EVENTS, f"exception.{what}", row, payload, message_id, cause, now, message.source
-                        )
-                    )
+                    messages.append(exception_event(what, row, record, cause, now, message.source))
             codes = {code for code in row.reason_codes if not {code, code.partition(".")[0]} & POSTING_AREAS}
             row.reason_codes = sorted(codes | {record.reason_code for record in changes.open})
             changed[row.invoice_id] = row

@@ -9,8 +9,11 @@ import msgspec
 
 from tripartite.components.invoices import store
 from tripartite.components.invoices.store import Row
+from tripartite.core import codec
 from tripartite.core.envelope import Message
-from tripartite.core.events import InvoiceChanged
+from tripartite.core.events import EXCEPTION_EVENTS, InvoiceChanged
+from tripartite.core.exceptions.record import ExceptionRecord
+from tripartite.core.ids import stable_id
 from tripartite.core.money import Amount
 from tripartite.core.objects import Invoice
 from tripartite.runtime.bus import Outgoing
@@ -43,6 +46,12 @@ def event(
             trace_id=cause.trace_id,
         ),
     )
+
+
+def exception_event(what: str, row: Row, record: ExceptionRecord, cause: Cause, now: datetime, source: str) -> Outgoing:
+    """One version of an exception about the invoice of `row`; `what` became of it. A version is told once."""
+    message_id = stable_id("msg", record.exception_id, str(record.version))
+    return event(EXCEPTION_EVENTS, f"exception.{what}", row, codec.encode(record), message_id, cause, now, source)
 
 
 def changed_event(row: Row, invoice: Invoice, words: str) -> InvoiceChanged:

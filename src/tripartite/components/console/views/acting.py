@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from tripartite.components.console import words
-from tripartite.components.console.formats import Formats
+from tripartite.components.console.formats import Formats, exact
 from tripartite.runtime.auth import Principal
 
 
@@ -94,14 +94,10 @@ _RIGHT = {
 def offered(invoice: Mapping[str, Any], reader: Principal, formats: Formats) -> list[Offered]:
     """Every open exception, the costliest first, with what can be done about it."""
     found = [record for record in invoice["exceptions"] if record["state"] == "open"]
-    found.sort(key=lambda record: (-_cost(record["money_at_risk"]), record["reason_code"], record.get("line", 0)))
+    found.sort(
+        key=lambda record: (-(exact(record["money_at_risk"]) or 0), record["reason_code"], record.get("line", 0))
+    )
     return [_offered(record, reader, formats) for record in found]
-
-
-def _cost(amount: str) -> int:
-    """An order for sums of one currency, in millionths; never shown."""
-    whole, _, rest = str(amount).partition(".")
-    return int(whole + rest.ljust(6, "0")[:6])
 
 
 def _offered(record: Mapping[str, Any], reader: Principal, formats: Formats) -> Offered:
@@ -131,10 +127,9 @@ def _locked(name: str, record: Mapping[str, Any], reader: Principal) -> str:
     right = _RIGHT[name]
     if not reader.may(right):
         return f"It takes the right {right}, which you do not have."
-    if name == "approval" or name in ("pause", "resumption"):
+    if name in ("approval", "pause", "resumption"):
         return ""
     teams = {record["owner_role"], *record.get("also_roles", ())}
-    mine = {permission.removeprefix("role.") for permission in reader.permissions if permission.startswith("role.")}
-    if not teams & mine:
+    if not teams & reader.teams:
         return f"It is for {words.owner(record['owner_role'])} to do."
     return ""
