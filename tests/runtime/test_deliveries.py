@@ -176,13 +176,13 @@ async def test_a_delivery_of_a_living_worker_is_not_taken_from_it(house: House) 
         await asyncio.wait_for(held.wait(), 10)
         await owe_all(house, owed())
         await claim_due(house.db, "sap", 10, 99, house.clock.at)
-        assert await adopt_orphans(house.db, "sap") == 0
+        assert await adopt_orphans(house.db, ["sap"]) == 0
         assert await states(house) == {"inv_1": "sending"}
     finally:
         holding.cancel()
         await asyncio.gather(holding, return_exceptions=True)
     for _ in range(100):  # the server notices the end of a connection in its own time
-        if await adopt_orphans(house.db, "sap"):
+        if await adopt_orphans(house.db, ["sap"]):
             break
         await asyncio.sleep(0.02)
     assert await states(house) == {"inv_1": "unknown"}
@@ -217,7 +217,7 @@ async def test_an_orphan_of_another_connection_is_left_to_its_own_deliverer(hous
     await owe_all(house, owed(1), owed(2, connection="acme"))
     await claim_due(house.db, "sap", 10, 99, house.clock.at)
     await claim_due(house.db, "acme", 10, 99, house.clock.at)
-    assert await adopt_orphans(house.db, "acme") == 1
+    assert await adopt_orphans(house.db, ["acme"]) == 1
     assert await states(house) == {"inv_1": "sending", "inv_2": "unknown"}
 
 

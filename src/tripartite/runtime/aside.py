@@ -144,7 +144,7 @@ async def _take_again(db: Database, consumer: Consumer, partition: str, position
         batch.prepared = await consumer.prepare(batch)
 
     async def work(connection: Connection) -> int:
-        if await lease(connection, consumer, partition) is None:
+        if await lease(connection, consumer, partition, 0) is None:
             return 0  # it is being read right now: in the next round
         marked = await execute(
             connection,

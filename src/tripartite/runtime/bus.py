@@ -12,7 +12,7 @@ import asyncio
 import logging
 import zlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -27,12 +27,15 @@ log = logging.getLogger(__name__)
 SHARDS = 4  # partitions per company and topic
 BATCH = 500  # messages of one claim
 FILL_SECONDS = 0.004  # what is published together is read together; a batch never waits longer than this to fill
+ASK_SECONDS = 0.001  # so long the first of several consumers waits before it asks for all what there is to read
 IDLE_TIMEOUT_MS = 30_000  # a worker that stops mid-transaction loses its cursor after this
 
 _COLUMNS = (
     *("topic", "partition", "position", "message_id", "type", "company_code", "key"),
     *("correlation_id", "causation_id", "source", "trace_id", "occurred_at", "payload"),
 )
+
+_READ = "message_id, type, company_code, key, correlation_id, occurred_at, payload, causation_id, source, trace_id"
 
 
 def partition_of(company_code: str, key: str) -> str:
@@ -141,29 +144,37 @@ class Poison(Exception):
         self.detail = detail
 
 
-async def waiting_partitions(connection: Connection, consumer: Consumer) -> list[tuple[str, str]]:
-    """(partition, company) with messages that this consumer has not read, companies taking turns."""
+async def waiting_partitions(
+    connection: Connection, consumers: Collection[Consumer]
+) -> dict[tuple[str, str], list[tuple[str, str]]]:
+    """For each (consumer, topic): the (partition, company) with messages it has not read, companies taking turns."""
+    asked = sorted({(each.name, each.topic) for each in consumers})
     found = await execute(
         connection,
-        """SELECT h.partition, h.company_code, c.position IS NULL FROM bus.head h
-        LEFT JOIN bus.cursor c ON c.consumer = %s AND c.topic = h.topic AND c.partition = h.partition
-        WHERE h.topic = %s AND h.head > coalesce(c.position, 0) ORDER BY h.partition""",
-        (consumer.name, consumer.topic),
+        """SELECT k.consumer, k.topic, h.partition, h.company_code, c.position IS NULL
+        FROM unnest(%s::text[], %s::text[]) AS k (consumer, topic) JOIN bus.head h ON h.topic = k.topic
+        LEFT JOIN bus.cursor c ON c.consumer = k.consumer AND c.topic = k.topic AND c.partition = h.partition
+        WHERE h.head > coalesce(c.position, 0) ORDER BY 1, 2, 3""",
+        ([name for name, _ in asked], [topic for _, topic in asked]),
     )
-    by_company: dict[str, list[str]] = defaultdict(list)
-    new: list[str] = []
-    for partition, company, is_new in await found.fetchall():
-        by_company[company].append(partition)
+    by_company: dict[tuple[str, str], dict[str, list[str]]] = {place: defaultdict(list) for place in asked}
+    new: list[tuple[str, str, str]] = []
+    for name, topic, partition, company, is_new in await found.fetchall():
+        by_company[name, topic][company].append(partition)
         if is_new:
-            new.append(partition)
+            new.append((name, topic, partition))
     if new:
         # Made here, in a transaction that ends at once: a second worker would wait for one made inside a long batch.
         await execute(
             connection,
-            """INSERT INTO bus.cursor (consumer, topic, partition) SELECT %s, %s, unnest(%s::text[])
-            ON CONFLICT DO NOTHING""",
-            (consumer.name, consumer.topic, new),
+            """INSERT INTO bus.cursor (consumer, topic, partition)
+            SELECT * FROM unnest(%s::text[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING""",
+            [[row[place] for row in new] for place in range(3)],
         )
+    return {place: _in_turns(companies) for place, companies in by_company.items()}
+
+
+def _in_turns(by_company: dict[str, list[str]]) -> list[tuple[str, str]]:
     turns: list[tuple[str, str]] = []
     while by_company:
         for company in list(by_company):
@@ -173,12 +184,43 @@ async def waiting_partitions(connection: Connection, consumer: Consumer) -> list
     return turns
 
 
+class Waiting:
+    """Asks what waits for the consumers of a process: those who ask at the same moment are answered by one query."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._asked: list[tuple[Consumer, asyncio.Future[list[tuple[str, str]]]]] = []
+
+    async def of(self, consumer: Consumer) -> list[tuple[str, str]]:
+        """The (partition, company) with messages this consumer has not read. Errors: as of the database."""
+        answer: asyncio.Future[list[tuple[str, str]]] = asyncio.get_running_loop().create_future()
+        self._asked.append((consumer, answer))
+        if len(self._asked) == 1:
+            # Whoever asks first waits a moment for the others, and asks for all.
+            await asyncio.sleep(ASK_SECONDS)
+            await self._answer()
+        return await answer
+
+    async def _answer(self) -> None:
+        asked, self._asked = self._asked, []
+        try:
+            async with self._db.connection() as connection:
+                found = await waiting_partitions(connection, [consumer for consumer, _ in asked])
+        except Exception as error:
+            for _, answer in asked:
+                if not answer.done():
+                    answer.set_exception(error)
+            return
+        for consumer, answer in asked:
+            if not answer.done():  # a consumer that was stopped meanwhile no longer listens
+                answer.set_result(found[consumer.name, consumer.topic])
+
+
 async def read(connection: Connection, topic: str, partition: str, after: int, limit: int) -> tuple[list[Message], int]:
     """Messages of a partition after a position, and the position of the last."""
     found = await execute(
         connection,
-        """SELECT message_id, type, company_code, key, correlation_id, occurred_at, payload, causation_id, source,
-        trace_id, position FROM bus.message WHERE topic = %s AND partition = %s AND position > %s
+        f"""SELECT {_READ}, position FROM bus.message WHERE topic = %s AND partition = %s AND position > %s
         ORDER BY position LIMIT %s""",
         (topic, partition, after, limit),
     )
@@ -230,55 +272,62 @@ async def _position(connection: Connection, consumer: Consumer, partition: str) 
     return row[0] if row else 0
 
 
-async def lease(connection: Connection, consumer: Consumer, partition: str) -> int | None:
-    """Lock the cursor row; None where another worker holds it."""
+async def lease(
+    connection: Connection, consumer: Consumer, partition: str, limit: int
+) -> tuple[list[Message], int] | None:
+    """Lock the cursor row and read what comes next, in one statement: the messages and the position of the last.
+
+    None where another worker holds the cursor. Messages are those that were there when the statement began: positions
+    are given in the order of commits, so what is seen has no gap.
+    """
     place = (consumer.name, consumer.topic, partition)
     for _ in range(2):
-        await execute(connection, f"SET LOCAL idle_in_transaction_session_timeout = {IDLE_TIMEOUT_MS}")
-        found = await execute(
-            connection,
-            "SELECT position FROM bus.cursor WHERE (consumer, topic, partition) = (%s, %s, %s) FOR UPDATE SKIP LOCKED",
-            place,
-        )
-        if row := await found.fetchone():
-            return int(row[0])
-        made = await execute(
-            connection,
-            """INSERT INTO bus.cursor (consumer, topic, partition) VALUES (%s, %s, %s)
-            ON CONFLICT DO NOTHING RETURNING 1""",
-            place,
-        )
-        if await made.fetchone():
-            return 0
+        found = await execute(connection, _LEASE, (str(IDLE_TIMEOUT_MS), *place, *place[1:], limit))
+        if rows := await found.fetchall():
+            messages = [Message(*row[2:]) for row in rows if row[1] is not None]
+            return messages, rows[-1][1] if messages else rows[0][0]
         exists = await execute(
             connection, "SELECT 1 FROM bus.cursor WHERE (consumer, topic, partition) = (%s, %s, %s)", place
         )
         if await exists.fetchone():
             return None
+        await execute(
+            connection,
+            "INSERT INTO bus.cursor (consumer, topic, partition) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            place,
+        )
     return None
+
+
+# A worker that stops in the middle of the transaction loses it, and the cursor with it, after the time-out set here.
+_LEASE = f"""SELECT c.position, m.* FROM
+    (SELECT position, set_config('idle_in_transaction_session_timeout', %s::text, true) FROM bus.cursor
+        WHERE (consumer, topic, partition) = (%s, %s, %s) FOR UPDATE SKIP LOCKED) AS c
+    LEFT JOIN LATERAL (SELECT position, {_READ} FROM bus.message
+        WHERE topic = %s AND partition = %s AND position > c.position ORDER BY position LIMIT %s) AS m ON true
+    ORDER BY m.position"""
 
 
 async def _take(
     db: Database, consumer: Consumer, partition: str, company: str, limit: int, prepared: Batch | None
 ) -> int:
     async def work(connection: Connection) -> int:
-        position = await lease(connection, consumer, partition)
-        if position is None:
+        leased = await lease(connection, consumer, partition, limit)
+        if leased is None or not leased[0]:
             return 0
-        messages, last = await read(connection, consumer.topic, partition, position, limit)
-        if not messages:
-            return 0
+        messages, last = leased
         batch = Batch(consumer.topic, partition, company, messages)
         if prepared is not None:
             if [m.message_id for m in prepared.messages] != [m.message_id for m in messages]:
                 # Another worker moved the cursor while we parsed, or more came: what is prepared still counts if it
                 # is the front of what is there.
                 known = len(prepared.messages)
+                first = last - len(messages)
                 front = [m.message_id for m in messages[:known]]
                 if front != [m.message_id for m in prepared.messages]:
                     return 0
                 batch.messages = messages[:known]
-                last = position + known
+                last = first + known
             batch.prepared = prepared.prepared
         await consumer.handle(connection, batch)
         await _advance(connection, consumer, partition, last)
@@ -316,12 +365,10 @@ async def _set_aside(db: Database, consumer: Consumer, partition: str, error: Ex
     code, detail = reason_of(error)
 
     async def work(connection: Connection) -> int:
-        position = await lease(connection, consumer, partition)
-        if position is None:
+        leased = await lease(connection, consumer, partition, 1)
+        if leased is None or not leased[0]:
             return 0
-        messages, last = await read(connection, consumer.topic, partition, position, 1)
-        if not messages:
-            return 0
+        messages, last = leased
         await execute(
             connection,
             """INSERT INTO bus.quarantine (consumer, topic, partition, position, message_id, reason_code, detail)
@@ -363,13 +410,16 @@ class Hints:
                 await asyncio.sleep(0.5)
 
 
-async def run_consumer(db: Database, consumer: Consumer, hints: Hints, *, sweep_seconds: float = 1.0) -> None:
-    """Consume until cancelled. Each waiting partition gets one batch per round."""
+async def run_consumer(
+    db: Database, consumer: Consumer, hints: Hints, *, waiting: Waiting | None = None, sweep_seconds: float = 1.0
+) -> None:
+    """Consume until cancelled. Each waiting partition gets one batch per round. `waiting` is shared by a process."""
     event = hints.event(consumer.topic)
+    asking = waiting or Waiting(db)
     while True:
         event.clear()
         try:
-            taken = await consume_once(db, consumer)
+            taken = await _round(db, consumer, await asking.of(consumer))
         except (DatabaseGone, psycopg.Error) as error:
             log.warning("database away", extra={"consumer": consumer.name, "error": str(error)[:200]})
             await asyncio.sleep(0.5)
@@ -390,7 +440,11 @@ async def run_consumer(db: Database, consumer: Consumer, hints: Hints, *, sweep_
 async def consume_once(db: Database, consumer: Consumer) -> int:
     """One round over the waiting partitions; returns the number of messages taken."""
     async with db.connection() as connection:
-        turns = await waiting_partitions(connection, consumer)
+        turns = (await waiting_partitions(connection, [consumer]))[consumer.name, consumer.topic]
+    return await _round(db, consumer, turns)
+
+
+async def _round(db: Database, consumer: Consumer, turns: Sequence[tuple[str, str]]) -> int:
     taken = 0
     for partition, company in turns:
         taken += await consume(db, consumer, partition, company)

@@ -18,7 +18,7 @@ import asyncio
 import hashlib
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -58,6 +58,8 @@ LOST_AFTER_SECONDS = 1_800.0  # what was taken in and is not to be found after t
 KEY_SKEW_SECONDS = 60.0  # a vendor's clock may differ from ours by this much
 CIRCUIT_AFTER = 5  # consecutive failures of whole calls
 CIRCUIT_SECONDS = 5.0
+ORPHANS = 5_000  # looked at together
+OWED = "deliveries"  # the hint that something is owed
 _LOCK_CLASS = 7461  # advisory locks of living workers: (class, worker number)
 
 
@@ -119,6 +121,8 @@ async def owe(connection: Connection, owed: Sequence[Owed]) -> None:
         ),
     )
     new = {row[0] for row in await made.fetchall()}
+    if any(each.mode == "act" for each in owed):
+        await execute(connection, "SELECT pg_notify('tripartite', %s::text)", (OWED,))
     if len(new) == len(owed):
         return
     seen = await execute(connection, "SELECT key, request_digest FROM deliveries.delivery WHERE key = ANY(%s)", (keys,))
@@ -335,26 +339,32 @@ class Deliverer:
         self._open_until: datetime | None = None
         self._wake = wake
 
-    async def run(self, due: Awaitable[None] | None = None, *, idle_seconds: float = 0.1) -> None:
-        """Deliver until cancelled."""
+    async def run(self, due: Callable[[], Awaitable[None]], *, idle_seconds: float = 0.1) -> None:
+        """Deliver until cancelled. `due` returns when something may be due for this connection (runtime/due.py)."""
         while True:
+            await due()
+            worked = 0
             try:
-                done = await self.once()
+                while done := await self.round():
+                    worked += done
             except ConnectionError as error:
                 log.warning("database away", extra={"connection": self.name, "error": str(error)[:200]})
-                done = 0
                 await self._clock.sleep(0.5)
             except Exception:
                 # A fault of ours in one round must not stop the lane: it is logged, and the sweep comes again.
                 log.exception("delivery round failed", extra={"connection": self.name})
-                done = 0
                 await self._clock.sleep(1.0)
-            if done == 0:
+            if not worked:
+                # What is due and cannot go yet (an earlier version of it is out) is not asked for in a circle.
                 await self._clock.sleep(idle_seconds)
 
     async def once(self) -> int:
-        """One round: adopt orphans, probe what is unknown, send what is due. Returns how many were worked on."""
-        await adopt_orphans(self._db, self.name)
+        """Adopt orphans of this connection, then one round. Returns how many were worked on."""
+        await adopt_orphans(self._db, [self.name])
+        return await self.round()
+
+    async def round(self) -> int:
+        """Probe what is unknown, send what is due. Returns how many were worked on."""
         if self._open_until is not None and self._clock.now() < self._open_until:
             return 0
         return await self._probe_round() + await self._send_round()
@@ -469,32 +479,50 @@ async def claim_probes(db: Database, name: str, limit: int, worker: int, now: da
     return await db.transaction(work)
 
 
-async def adopt_orphans(db: Database, name: str) -> int:
+async def adopt_orphans(db: Database, names: Collection[str]) -> int:
     """Deliveries found `sending` whose worker is gone become `unknown`: their outcome is asked for at once. So is what
     a worker was just asking for when it went: the next probe was set far ahead, in case it takes its time.
+    """
+    adopted = 0
+    while keys := await _orphans(db, names):
+        async with db.connection() as connection:
+            found = await execute(
+                connection,
+                """WITH orphan AS (
+                    UPDATE deliveries.delivery SET state = 'unknown', claimed_by = NULL, due_at = tripartite_now(),
+                        reason_code = 'posting.outcome_unknown', detail = 'the worker ended while sending',
+                        updated_at = tripartite_now()
+                    WHERE key = ANY(%(keys)s) AND state = 'sending' AND claimed_by = ANY(%(gone)s) RETURNING key),
+                unasked AS (
+                    UPDATE deliveries.delivery SET claimed_by = NULL, due_at = least(due_at, tripartite_now())
+                    WHERE key = ANY(%(keys)s) AND state IN ('unknown', 'accepted') AND claimed_by = ANY(%(gone)s))
+                INSERT INTO deliveries.attempt (key, act, answer, detail)
+                SELECT key, 'crash', 'unknown', 'the worker ended while sending' FROM orphan RETURNING key""",
+                {"keys": list(keys), "gone": sorted(set(keys.values()))},
+            )
+            adopted += len(await found.fetchall())
+        if len(keys) < ORPHANS:
+            break
+    if adopted:
+        log.warning("deliveries adopted", extra={"connections": sorted(names), "count": adopted})
+    return adopted
+
+
+async def _orphans(db: Database, names: Collection[str]) -> dict[str, int]:
+    """Deliveries that a worker holds who is gone: key -> worker. In the order of the small index of what is held, so
+    that no statistics can lead to reading them all.
     """
     async with db.connection() as connection:
         found = await execute(
             connection,
-            """WITH orphan AS (
-                UPDATE deliveries.delivery SET state = 'unknown', claimed_by = NULL, due_at = tripartite_now(),
-                    reason_code = 'posting.outcome_unknown', detail = 'the worker ended while sending',
-                    updated_at = tripartite_now()
-                WHERE connection = %s AND state = 'sending' AND claimed_by IS NOT NULL AND NOT EXISTS
-                    (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = claimed_by)
-                RETURNING key),
-            unasked AS (
-                UPDATE deliveries.delivery SET claimed_by = NULL, due_at = least(due_at, tripartite_now())
-                WHERE connection = %s AND state IN ('unknown', 'accepted') AND claimed_by IS NOT NULL AND NOT EXISTS
-                    (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = claimed_by))
-            INSERT INTO deliveries.attempt (key, act, answer, detail)
-            SELECT key, 'crash', 'unknown', 'the worker ended while sending' FROM orphan RETURNING key""",
-            (name, _LOCK_CLASS) * 2,
+            """SELECT h.key, h.claimed_by FROM
+                (SELECT key, connection, claimed_by FROM deliveries.delivery WHERE claimed_by IS NOT NULL
+                    ORDER BY claimed_by LIMIT %s) AS h
+            WHERE h.connection = ANY(%s) AND NOT EXISTS
+                (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = h.claimed_by)""",
+            (ORPHANS, list(names), _LOCK_CLASS),
         )
-        adopted = len(await found.fetchall())
-    if adopted:
-        log.warning("deliveries adopted", extra={"connection": name, "count": adopted})
-    return adopted
+        return dict(await found.fetchall())
 
 
 async def hold_worker_lock(db_url: str, worker: int, held: asyncio.Event | None = None) -> None:

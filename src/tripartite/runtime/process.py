@@ -27,11 +27,12 @@ from tripartite.core.estate import Estate
 from tripartite.core.policy import Pack
 from tripartite.runtime import jobs
 from tripartite.runtime.aside import keep_retaking
-from tripartite.runtime.bus import Hints, run_consumer
+from tripartite.runtime.bus import Hints, Waiting, run_consumer
 from tripartite.runtime.clock import Clock, TimeOrderedIds, system_random
 from tripartite.runtime.component import Component, Parser, Ports, Schedule
 from tripartite.runtime.db import Database, MigrationSet, NotBound, migrate
 from tripartite.runtime.deliveries import Deliverer, hold_worker_lock, timing_of
+from tripartite.runtime.due import Due
 from tripartite.runtime.http import OutboundHttp, OutboundRules
 from tripartite.runtime.http_app import Authenticator, build_app
 from tripartite.runtime.metrics import metrics_route
@@ -215,28 +216,32 @@ class Process:
         self._spawn("spans", self.telemetry.keep_flushing(self.db))
         schedules: list[Schedule] = []
         consumers = [consumer for component in self.components for consumer in component.consumers(self.ports)]
+        waiting = Waiting(self.db)
         for consumer in consumers:
-            self._spawn(f"{consumer.name} {consumer.topic}", run_consumer(self.db, consumer, self.hints))
+            reading = run_consumer(self.db, consumer, self.hints, waiting=waiting)
+            self._spawn(f"{consumer.name} {consumer.topic}", reading)
         self._spawn("set aside", keep_retaking(self.db, consumers))
         for component in self.components:
             if background:
                 for loop in component.loops(self.ports):
                     self._spawn(loop.name, loop.run())
                 schedules.extend(component.schedules(self.ports))
-        for configured in self.estate.connections:
-            self._deliver(configured)
+        delivering = [each for each in self.estate.connections if self._delivers(each)]
+        due = Due(self.db, self.clock, self.hints, [each.name for each in delivering])
+        self._spawn("due", due.run())
+        for configured in delivering:
+            self._deliver(configured, due)
         if schedules:
             self._spawn("schedules", jobs.Jobs(self.urls.worker, schedules).run())
         if http:
             await self._listen()
 
-    def _deliver(self, configured: Configured) -> None:
-        client = self.clients.get(configured.name)
-        if client is None:
-            return
+    def _delivers(self, configured: Configured) -> bool:
+        return configured.name in self.clients and bool(self.connectors.manifest(configured.kind).writes)
+
+    def _deliver(self, configured: Configured, due: Due) -> None:
+        client = self.clients[configured.name]
         manifest = self.connectors.manifest(configured.kind)
-        if not manifest.writes:
-            return
         timing = timing_of(manifest, configured.settings)
         rate = float(configured.settings.get("rate_per_second", manifest.rate_per_second))
         for _ in range(self._lanes):
@@ -253,7 +258,7 @@ class Process:
                 rate=rate / self._lanes,
                 wake=self.hints.wake,
             )
-            self._spawn(f"deliver {configured.name}", deliverer.run())
+            self._spawn(f"deliver {configured.name}", deliverer.run(lambda: due.wait(configured.name)))
 
     async def _listen(self) -> None:
         await self.db.check_bound()
