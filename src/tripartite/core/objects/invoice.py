@@ -18,7 +18,7 @@ from tripartite.core.quantity import Quantity
 InvoiceKind = Literal["invoice", "credit_memo", "subsequent_debit", "subsequent_credit", "prepayment", "self_billed"]
 
 
-class Allowance(msgspec.Struct, frozen=True, omit_defaults=True):
+class Allowance(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A charge (positive amount) or an allowance (negative amount), of the document or of a line. BG-20, 21, 27, 28.
 
     `kind` is our word for what it is (freight, handling, packing, allowance, ...); `code` and `reason` as stated.
@@ -37,7 +37,7 @@ class Allowance(msgspec.Struct, frozen=True, omit_defaults=True):
     line: int = 0  # its number among the document's lines, where the source numbers it
 
 
-class Classification(msgspec.Struct, frozen=True, omit_defaults=True):
+class Classification(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What an item is by a list of goods and services (CPV, UNSPSC, ...). BT-158."""
 
     code: str
@@ -45,14 +45,14 @@ class Classification(msgspec.Struct, frozen=True, omit_defaults=True):
     version: str = ""
 
 
-class ItemAttribute(msgspec.Struct, frozen=True, omit_defaults=True):
+class ItemAttribute(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A named property of an item, as stated. BG-32."""
 
     name: str
     value: str
 
 
-class InvoiceLine(msgspec.Struct, frozen=True, omit_defaults=True):
+class InvoiceLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One line as billed. `amount` is the line's net amount; `price` is per `price_per` of `unit`. BG-25."""
 
     line: int  # position, from 1
@@ -96,7 +96,7 @@ class InvoiceLine(msgspec.Struct, frozen=True, omit_defaults=True):
     informative: bool = False  # a heading or explanation: its amount is not part of the sum of lines
 
 
-class TaxSubtotal(msgspec.Struct, frozen=True, omit_defaults=True):
+class TaxSubtotal(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Tax as stated, per code or per category and rate. BG-23."""
 
     amount: Amount
@@ -108,19 +108,19 @@ class TaxSubtotal(msgspec.Struct, frozen=True, omit_defaults=True):
     exemption_code: str = ""
 
 
-class Withholding(msgspec.Struct, frozen=True, omit_defaults=True):
+class Withholding(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     code: str
     amount: Amount
 
 
-class Reference(msgspec.Struct, frozen=True, omit_defaults=True):
+class Reference(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Another document by its number, and its date where stated. BG-3."""
 
     number: str
     issued_on: date | None = None
 
 
-class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
+class Attachment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A supporting document. BG-24. The bytes stay in the raw document; here are their digest and length."""
 
     number: str = ""  # BT-122
@@ -133,7 +133,7 @@ class Attachment(msgspec.Struct, frozen=True, omit_defaults=True):
     type_code: str = ""
 
 
-class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
+class Delivery(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Where and when the goods or services went. BG-13."""
 
     name: str = ""  # BT-70
@@ -142,14 +142,14 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
     address: Address | None = None  # BG-15
 
 
-class Card(msgspec.Struct, frozen=True, omit_defaults=True):
+class Card(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The card that paid. BG-18. `number` is what the document shows of it, never completed."""
 
     number: str
     holder: str = ""
 
 
-class PaymentMeans(msgspec.Struct, frozen=True, omit_defaults=True):
+class PaymentMeans(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One way to pay. BG-16. `code` is UNTDID 4461 (58: SEPA credit transfer, 59: SEPA direct debit, 48: card)."""
 
     code: str = ""  # BT-81
@@ -160,7 +160,7 @@ class PaymentMeans(msgspec.Struct, frozen=True, omit_defaults=True):
     reference: str = ""  # BT-83, where it is not the document's
 
 
-class AdvancePayment(msgspec.Struct, frozen=True, omit_defaults=True):
+class AdvancePayment(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A payment that is set off or passed on: paid before, or (XRechnung extension) due to a third party."""
 
     amount: Amount
@@ -169,7 +169,7 @@ class AdvancePayment(msgspec.Struct, frozen=True, omit_defaults=True):
     received_on: date | None = None
 
 
-class Invoice(msgspec.Struct, frozen=True, omit_defaults=True):
+class Invoice(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One document. Amounts are in `currency`; for a credit memo they are positive and the kind gives the sign.
 
     `company_code`, `supplier_id` and the lines' tax codes are ours once mapped (core/mapping); before, they are

@@ -17,21 +17,21 @@ MatchMode = Literal["two_way", "three_way", "four_way", "service", "consignment"
 Basis = Literal["order", "receipt"]
 
 
-class PriceVersion(msgspec.Struct, frozen=True, omit_defaults=True):
+class PriceVersion(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The price that is valid from a date on (S21)."""
 
     valid_from: date
     price: Price
 
 
-class ScaleStep(msgspec.Struct, frozen=True, omit_defaults=True):
+class ScaleStep(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The price from a quantity on (S22)."""
 
     from_quantity: Quantity
     price: Price
 
 
-class OrderLine(msgspec.Struct, frozen=True, omit_defaults=True):
+class OrderLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What was ordered. Price: per `price_per` of `unit`, net of `discount_percent`, in the order's currency.
 
     `over_percent` is a number, or the word "unlimited"; `basis` says whether receipts bind by name (S15).
@@ -72,7 +72,7 @@ class OrderLine(msgspec.Struct, frozen=True, omit_defaults=True):
     note: str = ""
 
 
-class OrderCharge(msgspec.Struct, frozen=True, omit_defaults=True):
+class OrderCharge(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A planned delivery cost, or (negative) an agreed allowance; of one line, or of the order. Rule: S23, S37."""
 
     kind: str
@@ -83,7 +83,7 @@ class OrderCharge(msgspec.Struct, frozen=True, omit_defaults=True):
     reason: str = ""
 
 
-class Order(msgspec.Struct, frozen=True, omit_defaults=True):
+class Order(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One version of a purchase order. A higher `version` of the same number replaces the lower."""
 
     number: str

@@ -11,7 +11,7 @@ from tripartite.core.objects.party import BankAccount
 from tripartite.core.quantity import Quantity
 
 
-class PostingLine(msgspec.Struct, frozen=True, omit_defaults=True):
+class PostingLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One line of the liability, net, against one order line and, where receipts bind, one receipt line."""
 
     line: int
@@ -30,13 +30,13 @@ class PostingLine(msgspec.Struct, frozen=True, omit_defaults=True):
     value_only: bool = False  # subsequent debit or credit (S20)
 
 
-class PostingTax(msgspec.Struct, frozen=True, omit_defaults=True):
+class PostingTax(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     code: str
     amount: Amount
     base: Amount | None = None
 
 
-class Posting(msgspec.Struct, frozen=True, omit_defaults=True):
+class Posting(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What to book. Amounts positive; `credit` gives the direction. Identified at the other side by company,
     supplier and the supplier's own invoice number: the natural key a probe asks for.
     """
@@ -64,7 +64,7 @@ class Posting(msgspec.Struct, frozen=True, omit_defaults=True):
     taxes: tuple[PostingTax, ...] = ()
 
 
-class PaymentRelease(msgspec.Struct, frozen=True, omit_defaults=True):
+class PaymentRelease(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The block that keeps a booked invoice from being paid is to be lifted. `document` is its booking, number/year."""
 
     invoice_id: str

@@ -13,7 +13,7 @@ from tripartite.core.quantity import Quantity
 ReceiptKind = Literal["receipt", "return", "reversal", "withdrawal", "service_entry"]
 
 
-class ReceiptLine(msgspec.Struct, frozen=True, omit_defaults=True):
+class ReceiptLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What came. `quantity` is positive for every kind; the kind gives the direction. Unit: `unit`.
 
     `accepted` is what passed inspection (four-way, services); None where nobody said. `takes_from` names the
@@ -38,7 +38,7 @@ class ReceiptLine(msgspec.Struct, frozen=True, omit_defaults=True):
     note: str = ""
 
 
-class Receipt(msgspec.Struct, frozen=True, omit_defaults=True):
+class Receipt(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     number: str
     kind: ReceiptKind = "receipt"
     version: int = 1

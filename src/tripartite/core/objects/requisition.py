@@ -14,7 +14,7 @@ from tripartite.core.quantity import Quantity
 RequisitionStatus = Literal["draft", "pending", "approved", "ordered", "rejected", "withdrawn"]
 
 
-class RequisitionLine(msgspec.Struct, frozen=True, omit_defaults=True):
+class RequisitionLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     line: int
     description: str = ""
     item: str = ""
@@ -29,7 +29,7 @@ class RequisitionLine(msgspec.Struct, frozen=True, omit_defaults=True):
     needed_on: date | None = None
 
 
-class Requisition(msgspec.Struct, frozen=True, omit_defaults=True):
+class Requisition(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One version of a requisition. `amount` is the sum of its lines in `currency`, None where a line states none.
 
     `approvals` is the chain as its source tells it; `approver` is who said yes last. `order_number` is empty until

@@ -11,7 +11,7 @@ from tripartite.core.objects.party import Address, BankAccount
 SupplierStatus = Literal["draft", "active", "inactive", "blocked"]
 
 
-class Supplier(msgspec.Struct, frozen=True, omit_defaults=True):
+class Supplier(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One supplier. `number` is the source's own number for it; ours is `supplier_id` once known.
 
     `names_elsewhere` is the cross-reference the source itself knows: connection -> number there.

@@ -20,7 +20,7 @@ from tripartite.core.quantity import Quantity
 TaxRounding = Literal["line", "document"]
 
 
-class TaxQuestionLine(msgspec.Struct, frozen=True, omit_defaults=True):
+class TaxQuestionLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One line or charge. `amount` is its net; `tax_codes` are ours: the order's where it states any, else the bill's.
 
     `kind` is `goods`, or what the charge is (freight, handling, packing ...).
@@ -35,7 +35,7 @@ class TaxQuestionLine(msgspec.Struct, frozen=True, omit_defaults=True):
     quantity: Quantity | None = None
 
 
-class TaxQuestion(msgspec.Struct, frozen=True, omit_defaults=True):
+class TaxQuestion(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What is asked: who sells what to whom, from where to where, on which day. `taxed_on`: whose rates count.
 
     `withholding` is the supplier's code where tax is to be kept back.
@@ -54,7 +54,7 @@ class TaxQuestion(msgspec.Struct, frozen=True, omit_defaults=True):
     withholding: str = ""
 
 
-class QuotedTax(msgspec.Struct, frozen=True, omit_defaults=True):
+class QuotedTax(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Tax of one line at one rate in one jurisdiction. `rate` in percent of `base`; `amount`: due on the bill.
 
     `code` is ours, where the engine names one. `assessed` is what the buyer assesses himself instead; of kind
@@ -74,7 +74,7 @@ class QuotedTax(msgspec.Struct, frozen=True, omit_defaults=True):
     assessed: Amount | None = None
 
 
-class QuotedLine(msgspec.Struct, frozen=True, omit_defaults=True):
+class QuotedLine(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A line as the engine understood it: its net, and all tax on the bill for it."""
 
     line: int
@@ -82,7 +82,7 @@ class QuotedLine(msgspec.Struct, frozen=True, omit_defaults=True):
     tax: Amount
 
 
-class TaxQuote(msgspec.Struct, frozen=True, omit_defaults=True):
+class TaxQuote(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An engine's answer. `number` is the question's; `as_of` is when the engine says it reckoned (UTC).
 
     `rounding` says where the engine rounds, where it says so. `tax` is the sum of what is due on the bill.
