@@ -135,3 +135,27 @@ def test_plain_values_hold_exact_numbers_as_text() -> None:
     shown = codec.builtins(invoice())
     assert shown["gross"] == "47.60"
     assert json.dumps(shown, default=str)
+
+
+CANONICAL = codec.encode(Receipt(number="5001/2026", company_code="DE01"))
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (CANONICAL, ""),
+        (CANONICAL.replace(b"{", b"{ "), ""),
+        (CANONICAL.replace(b"{", b'{"number":"5001/2026",'), "intake.duplicate_key"),
+        (CANONICAL.replace(b"{", b'{"nobody":1,'), "intake.field_unknown"),
+        (CANONICAL.replace(b"5001", b"50\\u00001"), "intake.malformed"),
+        (CANONICAL + b"{}", "intake.malformed"),
+        (b"\xef\xbb\xbf" + CANONICAL, "intake.malformed"),
+    ],
+)
+def test_bytes_that_are_canonical_already_are_read_as_strictly_as_others(text: bytes, code: str) -> None:
+    if not code:
+        assert codec.read_canonical(text, Receipt)[1] == CANONICAL
+        return
+    with pytest.raises(codec.Malformed) as refused:
+        codec.read_canonical(text, Receipt)
+    assert refused.value.reason_code == code

@@ -24,6 +24,7 @@ LONG_FILES = {
     "src/tripartite/connectors/capture/simulator.py": "one vendor on the bench, its faults beside its answers",
     "src/tripartite/core/matching/casefile.py": "the format of a case file, field by field",
     "src/tripartite/runtime/auth.py": "tokens, accounts and sessions share their checks and their clock",
+    "src/tripartite/runtime/bus.py": "publishing and reading meet in two rows, the head and the cursor",
     "src/tripartite/runtime/deliveries.py": "the state machine of an outbound write, with its only statements",
     "src/tripartite/runtime/parsing.py": "both ends of one pipe; split, each would have to repeat the frame",
     "src/tripartite/verifier/verify_tripartite.py": "one file on purpose: an auditor reads all of it and runs it alone",

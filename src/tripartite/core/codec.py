@@ -15,12 +15,13 @@ from typing import Any, TypeVar
 import msgspec
 import msgspec.inspect
 
-from tripartite.core.money import Amount, NumberInvalid, Price, Rate
+from tripartite.core.money import LONGEST, Amount, NumberInvalid, Price, Rate
 from tripartite.core.quantity import Quantity
 
 T = TypeVar("T")
 
 _NUMBERS = frozenset((Amount, Price, Rate, Quantity))
+_GRAMMARS = {kind: kind.GRAMMAR.match for kind in (Amount, Price, Rate, Quantity)}
 DEEPEST = 64  # levels of nesting in any JSON we read
 LONGEST_NUMBER = 4_000  # characters of a number that is no string; a longer one is no number of any document
 
@@ -47,9 +48,12 @@ def _encode(value: Any) -> Any:
 
 
 def _decode(kind: type[Any], value: Any) -> Any:
-    if kind in _NUMBERS:
-        return kind.parse(value)
-    raise TypeError(f"{kind.__name__} cannot be read from JSON")
+    grammar = _GRAMMARS.get(kind)
+    if grammar is None:
+        raise TypeError(f"{kind.__name__} cannot be read from JSON")
+    if type(value) is str and len(value) <= LONGEST and grammar(value) and value[0] != "-":
+        return kind(value)
+    return kind.parse(value)  # minus zero, and the words for what is no number
 
 
 def _decode_own(kind: type[Any], value: Any) -> Any:
@@ -201,8 +205,24 @@ def read_command(data: bytes, kind: type[T]) -> T:
 
     Errors: `Malformed`; an unknown field is `intake.field_unknown` with its pointer (bad input 15).
     """
-    _refuse_unknown(check_strict(data), kind, "")
-    return decode(data, kind)
+    return read_canonical(data, kind)[0]
+
+
+def read_canonical(data: bytes, kind: type[T]) -> tuple[T, bytes]:
+    """The same, with the canonical bytes of what was read.
+
+    Bytes that are canonical already hide nothing: a key that stands twice or that nobody knows, a lenient number, what
+    follows the value would all be missing from what we write. Only other bytes need the closer look of `check_strict`.
+    """
+    try:
+        value = decode(data, kind)
+        written = encode(value)
+    except Malformed:
+        _refuse_unknown(check_strict(data), kind, "")  # what is wrong at the root is told first
+        raise
+    if written != data or b"\\u0000" in data:
+        _refuse_unknown(check_strict(data), kind, "")
+    return value, written
 
 
 def _refuse_unknown(plain: Any, kind: Any, pointer: str) -> None:

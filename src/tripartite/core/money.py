@@ -16,12 +16,12 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from fractions import Fraction
-from typing import Self
+from typing import ClassVar, Self
 
 _AMOUNT = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,6})?\Z")
 _PRICE = re.compile(r"-?(?:0|[1-9][0-9]{0,14})(?:\.[0-9]{1,20})?\Z")
 _RATE = re.compile(r"-?(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,12})?\Z")
-_LONGEST = 40  # characters; a longer text is refused before any pattern looks at it
+LONGEST = 40  # characters; a longer text is refused before any pattern looks at it
 
 # ISO 4217: minor digits where they are not 2. CLF and UYW have four.
 _DIGITS = {
@@ -232,8 +232,8 @@ class CurrencyInvalid(ValueError):
 def _checked(text: object, grammar: re.Pattern[str], what: str) -> str:
     if not isinstance(text, str):
         raise NumberInvalid(f"{what} must be a string, not {type(text).__name__}")
-    if len(text) > _LONGEST or grammar.match(text) is None:
-        raise NumberInvalid(f"{what} {text[:_LONGEST]!r} is not a plain decimal number")
+    if len(text) > LONGEST or grammar.match(text) is None:
+        raise NumberInvalid(f"{what} {text[:LONGEST]!r} is not a plain decimal number")
     if text[0] == "-" and not text.strip("-0."):
         raise NumberInvalid(f"{what} minus zero")
     return text
@@ -243,33 +243,36 @@ class Amount(Decimal):
     """A sum of money as stated on a document, exact. Currency: the document's. Grammar: at most 6 decimals."""
 
     __slots__ = ()
+    GRAMMAR: ClassVar[re.Pattern[str]] = _AMOUNT
 
     @classmethod
     def parse(cls, text: object) -> Self:
         """Read `text` by the amount grammar. Errors: `NumberInvalid`."""
-        return cls(_checked(text, _AMOUNT, "amount"))
+        return cls(_checked(text, cls.GRAMMAR, "amount"))
 
 
 class Price(Decimal):
     """An amount per `price_per` units, exact and never rounded. Grammar: at most 20 decimals."""
 
     __slots__ = ()
+    GRAMMAR: ClassVar[re.Pattern[str]] = _PRICE
 
     @classmethod
     def parse(cls, text: object) -> Self:
         """Read `text` by the price grammar. Errors: `NumberInvalid`."""
-        return cls(_checked(text, _PRICE, "price"))
+        return cls(_checked(text, cls.GRAMMAR, "price"))
 
 
 class Rate(Decimal):
     """A percentage (19 means 19 %) or an exchange rate, exact. Grammar: at most 12 decimals."""
 
     __slots__ = ()
+    GRAMMAR: ClassVar[re.Pattern[str]] = _RATE
 
     @classmethod
     def parse(cls, text: object) -> Self:
         """Read `text` by the rate grammar. Errors: `NumberInvalid`."""
-        return cls(_checked(text, _RATE, "rate"))
+        return cls(_checked(text, cls.GRAMMAR, "rate"))
 
 
 def minor_digits(currency: str) -> int:

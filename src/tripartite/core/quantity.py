@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from fractions import Fraction
-from typing import Self
+from typing import ClassVar, Self
 
 import msgspec
 
@@ -22,11 +22,12 @@ class Quantity(Decimal):
     """A number of units, exact. The unit stands beside it. Grammar: at most 15 digits and 12 decimals."""
 
     __slots__ = ()
+    GRAMMAR: ClassVar[re.Pattern[str]] = _QUANTITY
 
     @classmethod
     def parse(cls, text: object) -> Self:
         """Read `text` by the quantity grammar. Errors: `NumberInvalid`."""
-        return cls(_checked(text, _QUANTITY, "quantity"))
+        return cls(_checked(text, cls.GRAMMAR, "quantity"))
 
 
 class Conversion(msgspec.Struct, frozen=True):

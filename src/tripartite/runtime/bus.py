@@ -124,7 +124,9 @@ Prepare = Callable[[Batch], Awaitable[Any]]
 
 class Consumer(msgspec.Struct, frozen=True):
     """Who reads what. `handle` runs inside the transaction that moves the cursor; `prepare`, where there is one, before
-    it, for slow work that decides nothing (parsing). Both may see a message twice and must not mind.
+    it, for slow work that decides nothing (parsing). Both may see a message twice and must not mind. `fill_seconds`: so
+    long it waits for more once there is something; who only keeps a picture of what happened may wait longer and spares
+    transactions.
     """
 
     name: str
@@ -132,6 +134,7 @@ class Consumer(msgspec.Struct, frozen=True):
     handle: Handle
     prepare: Prepare | None = None
     batch: int = BATCH
+    fill_seconds: float = FILL_SECONDS
 
 
 class Poison(Exception):
@@ -434,7 +437,7 @@ async def run_consumer(
                 await asyncio.wait_for(event.wait(), sweep_seconds)
             except TimeoutError:
                 continue
-            await asyncio.sleep(FILL_SECONDS)
+            await asyncio.sleep(consumer.fill_seconds)
 
 
 async def consume_once(db: Database, consumer: Consumer) -> int:

@@ -32,7 +32,7 @@ def _consumers(ports: Ports) -> list[Consumer]:
     handlers = Gateway(ports)
     return [
         Consumer("gateway", SUPPLIER_EVENTS, handlers.on_suppliers),
-        Consumer("gateway", RECEIVED, handlers.on_received, prepare=handlers.read, batch=200),
+        Consumer("gateway", RECEIVED, handlers.on_received, prepare=handlers.read, batch=400),
         Consumer("gateway", ASKS, handlers.on_asks),
         Consumer("gateway", DISPOSITIONS, handlers.on_dispositions),
     ]

@@ -233,7 +233,7 @@ def _canonical(request: Request[Any, Any, Any], kind: str, shape: type[Any], bod
     canonical: Canonical | None = None
     refused: Refused | None = None
     try:
-        value = codec.read_command(body, shape)
+        value, written = codec.read_canonical(body, shape)
         _check(request, value)
         company = getattr(value, "company_code", "") or "*"
         canonical = Canonical(
@@ -242,7 +242,7 @@ def _canonical(request: Request[Any, Any, Any], kind: str, shape: type[Any], bod
             company_code=company,
             partition_key=partition_key(value),
             correlation_id=correlation(value, company, digest_of(body)),
-            event=_event_of(value, _person(request)),
+            event=_event_of(value, msgspec.Raw(written), _person(request)),
         )
     except codec.Malformed as error:
         refused = Refused(error.reason_code, error.detail, error.pointer)
@@ -274,18 +274,19 @@ def _person(request: Request[Any, Any, Any]) -> str:
     return (principal.person or principal.name) if principal.kind == "person" else ""
 
 
-def _event_of(value: Any, person: str) -> Callable[[str, str], bytes]:
+def _event_of(value: Any, written: Any, person: str) -> Callable[[str, str], bytes]:
+    """The event of a document that came; `written`: its canonical bytes, which need not be written again."""
     match value:
         case Invoice():
             return lambda intake_id, digest: codec.encode(
-                InvoiceArrived(value, intake_id, digest, "api", entered_by=person)
+                InvoiceArrived(written, intake_id, digest, "api", entered_by=person)
             )
         case Order():
-            return lambda intake_id, _: codec.encode(OrderArrived(value, intake_id))
+            return lambda intake_id, _: codec.encode(OrderArrived(written, intake_id))
         case Receipt():
-            return lambda intake_id, _: codec.encode(ReceiptArrived(value, intake_id))
+            return lambda intake_id, _: codec.encode(ReceiptArrived(written, intake_id))
         case _:
-            return lambda intake_id, _: codec.encode(SupplierArrived(value, intake_id))
+            return lambda intake_id, _: codec.encode(SupplierArrived(written, intake_id))
 
 
 __all__ = ["routes"]

@@ -166,7 +166,7 @@ class Decider:
         approvals = await people.approvals_of(connection, [row.invoice_id for row in recorded]) if recorded else {}
         passing = any(results[row.invoice_id].verdict == "post" and not row.was_post for row in wanted)
         released = any(record.state == "released" for records in standing.values() for record in records)
-        room = await store.room_of(connection, keys) if passing or released else {}
+        room = await store.room_of(connection, keys, untouched=released) if passing or released else {}
         written = Written([], [], [], [], [], [], [], [])
         fresh = {row.invoice_id for row, _ in new}
         for row in sorted(wanted, key=lambda row: row.sequence):
