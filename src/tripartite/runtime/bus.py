@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 SHARDS = 4  # partitions per company and topic
 BATCH = 500  # messages of one claim
-FILL_SECONDS = 0.004  # what is published together is read together; a batch never waits longer than this to fill
+FILL_MS = 4  # what is published together is read together; a batch never waits longer than this to fill
 ASK_SECONDS = 0.001  # so long the first of several consumers waits before it asks for all what there is to read
 IDLE_TIMEOUT_MS = 30_000  # a worker that stops mid-transaction loses its cursor after this
 
@@ -124,7 +124,7 @@ Prepare = Callable[[Batch], Awaitable[Any]]
 
 class Consumer(msgspec.Struct, frozen=True):
     """Who reads what. `handle` runs inside the transaction that moves the cursor; `prepare`, where there is one, before
-    it, for slow work that decides nothing (parsing). Both may see a message twice and must not mind. `fill_seconds`: so
+    it, for slow work that decides nothing (parsing). Both may see a message twice and must not mind. `fill_ms`: so
     long it waits for more once there is something; who only keeps a picture of what happened may wait longer and spares
     transactions.
     """
@@ -134,7 +134,7 @@ class Consumer(msgspec.Struct, frozen=True):
     handle: Handle
     prepare: Prepare | None = None
     batch: int = BATCH
-    fill_seconds: float = FILL_SECONDS
+    fill_ms: int = FILL_MS
 
 
 class Poison(Exception):
@@ -437,7 +437,7 @@ async def run_consumer(
                 await asyncio.wait_for(event.wait(), sweep_seconds)
             except TimeoutError:
                 continue
-            await asyncio.sleep(consumer.fill_seconds)
+            await asyncio.sleep(consumer.fill_ms / 1000)
 
 
 async def consume_once(db: Database, consumer: Consumer) -> int:

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 
 import psycopg
 
-from tripartite.runtime.bus import FILL_SECONDS, Hints
+from tripartite.runtime.bus import Hints
 from tripartite.runtime.clock import Clock
 from tripartite.runtime.db import Database, DatabaseGone, execute
 from tripartite.runtime.deliveries import OWED, adopt_orphans
 
 log = logging.getLogger(__name__)
 
+FILL_SECONDS = 0.01
 LOOK_SECONDS = 0.1
 ORPHANS_SECONDS = 1.0
 

@@ -20,7 +20,7 @@ from tripartite.runtime.component import Component, Loop, Ports, Schedule
 from tripartite.runtime.db import MigrationSet
 from tripartite.runtime.deliveries import OUTCOMES
 
-PICTURE_SECONDS = 0.05  # the lineage may be so far behind
+PICTURE_MS = 50  # the lineage may be so far behind
 
 
 def _consumers(ports: Ports) -> list[Consumer]:
@@ -28,7 +28,7 @@ def _consumers(ports: Ports) -> list[Consumer]:
     return [
         Consumer("control", EXCEPTION_EVENTS, handlers.on_exceptions),
         *(
-            Consumer("control", topic, handlers.on_events, batch=1000, fill_seconds=PICTURE_SECONDS)
+            Consumer("control", topic, handlers.on_events, batch=1000, fill_ms=PICTURE_MS)
             for topic in (INVOICE_EVENTS, ORDER_EVENTS, RECEIPT_EVENTS, SUPPLIER_EVENTS, PAYMENT_EVENTS, OUTCOMES)
         ),
     ]

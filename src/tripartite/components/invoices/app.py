@@ -28,7 +28,7 @@ from tripartite.runtime.component import Component, Ports, Schedule
 from tripartite.runtime.db import MigrationSet
 from tripartite.runtime.deliveries import OUTCOMES
 
-TOGETHER_SECONDS = 0.012  # invoices that arrive so close together are decided in one transaction
+TOGETHER_MS = 12  # invoices that arrive so close together are decided in one transaction
 
 
 def _consumers(ports: Ports) -> list[Consumer]:
@@ -38,7 +38,7 @@ def _consumers(ports: Ports) -> list[Consumer]:
         Consumer("invoices", SUPPLIER_EVENTS, handlers.on_supplier_events),
         Consumer("invoices", ORDER_EVENTS, handlers.on_order_events),
         Consumer("invoices", RECEIPT_EVENTS, handlers.on_receipt_events),
-        Consumer("invoices", CANONICAL["invoice"], handlers.on_invoices_received, fill_seconds=TOGETHER_SECONDS),
+        Consumer("invoices", CANONICAL["invoice"], handlers.on_invoices_received, fill_ms=TOGETHER_MS),
         Consumer("invoices", OUTCOMES, handlers.on_outcomes),
         Consumer("invoices", INVOICE_COMMANDS, handlers.on_commands),
         Consumer("invoices", TAX_COMMANDS, quoting.on_commands),

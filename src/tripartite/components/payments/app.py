@@ -13,7 +13,7 @@ from tripartite.runtime.component import Component, Ports, Schedule
 from tripartite.runtime.db import MigrationSet
 from tripartite.runtime.deliveries import OUTCOMES
 
-PICTURE_SECONDS = 0.05  # what is posted may be known here so much later: nothing is paid in the same second
+PICTURE_MS = 50  # what is posted may be known here so much later: nothing is paid in the same second
 
 
 def _consumers(ports: Ports) -> list[Consumer]:
@@ -21,7 +21,7 @@ def _consumers(ports: Ports) -> list[Consumer]:
     return [
         Consumer("payments", SUPPLIER_EVENTS, handlers.on_supplier_events),
         Consumer("payments", EXCEPTION_EVENTS, handlers.on_exception_events),
-        Consumer("payments", INVOICE_EVENTS, handlers.on_invoice_events, fill_seconds=PICTURE_SECONDS),
+        Consumer("payments", INVOICE_EVENTS, handlers.on_invoice_events, fill_ms=PICTURE_MS),
         Consumer("payments", OUTCOMES, handlers.on_outcomes),
         Consumer("payments", CANONICAL["payment_report"], handlers.on_payment_reports),
         Consumer("payments", CANONICAL["bank_statement"], handlers.on_bank_statements),
