@@ -17,7 +17,7 @@ import pytest
 from tripartite.cli.doctor import examine
 from tripartite.cli.estate import init
 from tripartite.rehearsal.simulators import Spec
-from tripartite.rehearsal.world import Vendors
+from tripartite.rehearsal.vendors import Vendors
 from tripartite.runtime.process import Urls
 from tripartite.runtime.settings import Settings
 

@@ -23,9 +23,10 @@ import pytest
 
 from tripartite.cli.demo import KINDS, MACHINE, SECRETS, demo_estate
 from tripartite.connectors.simulating import Fault
+from tripartite.rehearsal.einvoice import ubl
 from tripartite.rehearsal.scenario import DocumentPlan, LinePlan, SupplierPlan
 from tripartite.rehearsal.simulators import Spec
-from tripartite.rehearsal.world import Vendors, ubl
+from tripartite.rehearsal.vendors import Vendors
 from tripartite.runtime.audit_verify import verify_log
 from tripartite.runtime.auth import create_token
 from tripartite.runtime.db import Database

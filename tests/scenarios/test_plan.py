@@ -8,8 +8,8 @@ from datetime import date
 import pytest
 
 from tripartite.connectors.documents import read_any
+from tripartite.rehearsal.einvoice import ubl
 from tripartite.rehearsal.scenario import SHARES, plan
-from tripartite.rehearsal.world import ubl
 from tripartite.runtime.protocol import Raw, ReadResult
 
 TODAY = date(2026, 11, 24)

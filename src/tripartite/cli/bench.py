@@ -38,7 +38,7 @@ from tripartite.core.policy import Pack
 from tripartite.rehearsal import load as made
 from tripartite.rehearsal.matchload import bench_core
 from tripartite.rehearsal.simulators import Spec
-from tripartite.rehearsal.world import Vendors
+from tripartite.rehearsal.vendors import Vendors
 from tripartite.runtime.auth import create_token
 from tripartite.runtime.db import Database
 from tripartite.runtime.postgres import OWNER, SERVING, WORKER, EmbeddedPostgres

@@ -32,7 +32,8 @@ from tripartite.core.estate import Estate
 from tripartite.rehearsal.checkers import Seen, check_all
 from tripartite.rehearsal.scenario import SECOND_WAVE, DocumentPlan, Story, plan
 from tripartite.rehearsal.simulators import Spec
-from tripartite.rehearsal.world import Vendors, World
+from tripartite.rehearsal.vendors import Vendors
+from tripartite.rehearsal.world import World
 from tripartite.runtime.auth import create_account, create_token
 from tripartite.runtime.db import Database
 from tripartite.runtime.settings import Settings

@@ -27,8 +27,8 @@ from tripartite.core.objects import (
     TaxSubtotal,
 )
 from tripartite.core.quantity import Quantity
+from tripartite.rehearsal.einvoice import ubl
 from tripartite.rehearsal.scenario import DocumentPlan, LinePlan, SupplierPlan, vat_id
-from tripartite.rehearsal.world import ubl
 
 COMPANY = "DE01"
 SUPPLIERS = 200
