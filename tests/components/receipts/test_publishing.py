@@ -202,6 +202,36 @@ async def test_a_return_of_what_procurement_booked_keeps_procurements_number(hou
     assert told.lines[0].takes_from == "31042"
 
 
+@pytest.mark.parametrize("together", [True, False])
+async def test_what_is_booked_anew_waits_until_what_was_undone_is_taken_back(house: House, together: bool) -> None:
+    """Nobody takes more than was ordered: the receipt, its reversal and the new receipt arrive there in this order."""
+    await house.bring(order())
+    undone = receipt("GR-1R", "10", kind="reversal", takes_from="GR-1")
+    if together:
+        await house.bring(receipt("GR-1", "10"), undone, receipt("GR-2", "9"), source=WAREHOUSE)
+    else:
+        for each in (receipt("GR-1", "10"), undone, receipt("GR-2", "9")):
+            await house.bring(each, source=WAREHOUSE)
+    states = {row[0]: row[2] for row in await house.rows(STATES)}
+    assert states == {"GR-1": "owed", "GR-1R": "waiting", "GR-2": "waiting"}
+    await settle(house)
+    assert [each.number for each in sent(house)] == ["GR-1", "GR-1R", "GR-2"]
+    assert {row[2] for row in await house.rows(STATES)} == {"settled"}
+
+
+async def test_a_receipt_does_not_wait_for_a_reversal_that_was_refused(house: House) -> None:
+    await house.bring(order())
+    await house.bring(receipt("GR-1", "10"), source=WAREHOUSE)
+    await settle(house)
+    house.remotes["coupa"].script.append("reject")
+    undone = receipt("GR-1R", "10", kind="reversal", takes_from="GR-1")
+    await house.bring(undone, receipt("GR-2", "9"), source=WAREHOUSE)
+    await settle(house)
+    states = {row[0]: row[2] for row in await house.rows(STATES)}
+    assert states == {"GR-1": "settled", "GR-1R": "rejected", "GR-2": "settled"}
+    assert await open_codes(house) == ["posting.rejected"]
+
+
 async def test_a_reversal_in_procurement_of_our_receipt_takes_from_our_receipt(house: House) -> None:
     await house.bring(order())
     await house.bring(receipt("GR-1", "6"), source=WAREHOUSE)

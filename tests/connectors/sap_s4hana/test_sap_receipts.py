@@ -126,7 +126,6 @@ async def test_one_bad_receipt_of_a_batch_takes_no_other_with_it(sap: Sap) -> No
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({"line": {"order_number": "4599999999"}}, "06/019"),
         ({"line": {"order_line": 90}}, "06/011"),
         ({"line": {"quantity": Quantity("61")}}, "M7/433"),
         ({"kind": "reversal", "line": {"quantity": Quantity("41")}}, "M7/434"),
@@ -142,6 +141,17 @@ async def test_what_cannot_be_received_comes_back_with_its_reason(sap: Sap, chan
     assert isinstance(answer, Rejected)
     assert answer.code == code
     assert documents(sap) == []
+
+
+async def test_a_receipt_of_an_order_that_is_not_there_yet_is_tried_again(sap: Sap) -> None:
+    """Orders and receipts wait in one queue: while SAP was away both wait, and the receipt may be first."""
+    early = receipt(line={"order_number": "PO-77", "order_line": 10, "unit": "EA"})
+    answer = await record(sap, early)
+    assert isinstance(answer, RetryLater)
+    assert "PO-77" in answer.reason
+    assert documents(sap) == []
+    await sap.client.submit([order_outbound(order())])
+    assert isinstance(await record(sap, early), Settled)
 
 
 async def test_a_closed_period_and_a_cancelled_line_take_no_receipt(sap: Sap) -> None:

@@ -137,6 +137,49 @@ async def waiting_for(connection: Connection, company_code: str, numbers: Collec
     return [(row[0], row[1]) for row in await found.fetchall()]
 
 
+class TakeBack(msgspec.Struct, frozen=True):
+    """A return or reversal that a connection has not taken yet: the order it is of, and whatever it takes from."""
+
+    company_code: str
+    connection: str
+    order_number: str
+    takes_from: frozenset[str]
+
+
+async def open_take_backs(connection: Connection, keys: Collection[Key]) -> list[TakeBack]:
+    """What is still to be taken back, at each connection, of the orders of these receipts."""
+    found = await execute(
+        connection,
+        """SELECT p.company_code, p.connection, o.order_number, array_agg(line ->> 'takes_from')
+        FROM receipts.of_order mine JOIN receipts.of_order o USING (company_code, order_number)
+        JOIN unnest(%s::text[], %s::text[]) AS n (company_code, number)
+            ON (mine.company_code, mine.number) = (n.company_code, n.number)
+        JOIN receipts.publication p ON (p.company_code, p.number) = (o.company_code, o.number)
+        JOIN receipts.receipt r ON (r.company_code, r.number) = (o.company_code, o.number)
+        CROSS JOIN jsonb_array_elements(convert_from(r.document, 'UTF8')::jsonb -> 'lines') AS line
+        WHERE p.state IN ('waiting', 'owed', 'unknown') AND p.mode = 'act' AND r.kind IN ('return', 'reversal')
+            AND line ->> 'takes_from' <> ''
+        GROUP BY 1, 2, 3""",
+        _pairs(keys),
+    )
+    return [TakeBack(row[0], row[1], row[2], frozenset(row[3])) for row in await found.fetchall()]
+
+
+async def waiting_beside(connection: Connection, keys: Collection[Key]) -> list[Key]:
+    """Receipts with a publication that waits, of the orders of these."""
+    found = await execute(
+        connection,
+        """SELECT DISTINCT p.company_code, p.number FROM receipts.of_order mine
+        JOIN unnest(%s::text[], %s::text[]) AS n (company_code, number)
+            ON (mine.company_code, mine.number) = (n.company_code, n.number)
+        JOIN receipts.of_order o ON (o.company_code, o.order_number) = (mine.company_code, mine.order_number)
+        JOIN receipts.publication p ON (p.company_code, p.number) = (o.company_code, o.number)
+        WHERE p.state = 'waiting' ORDER BY 1, 2""",
+        _pairs(keys),
+    )
+    return [(row[0], row[1]) for row in await found.fetchall()]
+
+
 # Names
 
 

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from tripartite.components.receipts import publications as store
-from tripartite.components.receipts.publications import BESIDE, Key, Name, Publication
+from tripartite.components.receipts.publications import BESIDE, Key, Name, Publication, TakeBack
 from tripartite.connectors import registry
 from tripartite.core import codec
 from tripartite.core.delivery import DeliveryOutcome
@@ -151,10 +151,14 @@ class Publishing:
             (row.company_code, row.number, row.connection): row.state
             for row in (await store.of_receipts(connection, taken) if taken else ())
         }
+        take_backs = await store.open_take_backs(connection, keys) if rows else ()
         now = self._ports.clock.now()
         owed: list[Owed] = []
         for row in rows:
             receipt = receipts[row.company_code, row.number][0]
+            if receipt.kind == "receipt" and (first := _taken_back_first(row, receipt, take_backs)):
+                row.detail = first
+                continue
             if receipt.version != row.version:
                 row.state, row.detail, row.changed_at = "dropped", "a newer version is told instead", now
                 continue
@@ -189,6 +193,8 @@ class Publishing:
         for company in sorted(by_company):
             if waiting := await store.waiting_for(connection, company, by_company[company]):
                 await self._owe(connection, set(waiting))
+        if beside := await store.waiting_beside(connection, keys):
+            await self._owe(connection, set(beside))
 
     # Answers
 
@@ -312,6 +318,22 @@ def _originals(
         elif row.mode != "observe":
             return f"waits until {row.connection} has a number for {line.takes_from}"
     return found
+
+
+def _taken_back_first(row: Publication, receipt: Receipt, take_backs: Sequence[TakeBack]) -> str:
+    """Why a receipt waits: something of its order is still to be taken back there, and it may be what is booked anew.
+
+    Nobody takes more than was ordered, so the two must come in their order. What is itself taken from never waits.
+    """
+    orders = {line.order_number for line in receipt.lines}
+    there = [
+        each
+        for each in take_backs
+        if (each.company_code, each.connection) == (row.company_code, row.connection) and each.order_number in orders
+    ]
+    if not there or row.mode != "act" or any(receipt.number in each.takes_from for each in there):
+        return ""
+    return f"waits until {row.connection} has taken back what was undone of order {there[0].order_number}"
 
 
 def _names(row: Publication, receipt: Receipt) -> list[Name]:

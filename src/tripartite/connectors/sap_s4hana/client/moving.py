@@ -106,6 +106,8 @@ class Moving:
             numbers = await self._publishing.numbers(tuple(dict.fromkeys(movement.orders)), movement.company_code)
             if isinstance(numbers, RetryLater):
                 return numbers
+            if missing := [order for order in movement.orders if order not in numbers]:
+                return RetryLater(f"order {missing[0]} is not there yet")  # it may be on its way, in the same queue
             taken = await self._taken(movement)
             if isinstance(taken, RetryLater):
                 return taken
