@@ -32,7 +32,7 @@ CORE_MAY_USE = frozenset(
 )
 MAY_TALK = {
     "src/tripartite/cli/bench.py": "the load that the product is measured under",
-    "src/tripartite/cli/demo.py": "looks which ports are free for the simulators",
+    "src/tripartite/cli/staging.py": "looks which ports are free for the simulators",
     "src/tripartite/runtime/http.py": "the one HTTP client of the product: the rules for what may be called",
     "src/tripartite/runtime/sockets.py": "opens listening sockets for the server",
     "src/tripartite/runtime/process.py": "runs the HTTP server",

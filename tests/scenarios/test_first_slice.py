@@ -21,7 +21,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tripartite.cli.demo import KINDS, MACHINE, SECRETS, demo_estate
+from tripartite.cli.staging import KINDS, MACHINE, SECRETS, demo_estate
 from tripartite.connectors.simulating import Fault
 from tripartite.rehearsal.einvoice import ubl
 from tripartite.rehearsal.scenario import DocumentPlan, LinePlan, SupplierPlan

@@ -9,7 +9,8 @@ import pytest
 
 from tripartite.connectors.documents import read_any
 from tripartite.rehearsal.einvoice import ubl
-from tripartite.rehearsal.scenario import SHARES, plan
+from tripartite.rehearsal.kinds import KINDS
+from tripartite.rehearsal.scenario import plan
 from tripartite.runtime.protocol import Raw, ReadResult
 
 TODAY = date(2026, 11, 24)
@@ -24,7 +25,7 @@ def test_the_same_seed_tells_the_same_story(count: int) -> None:
 
 def test_the_shares_are_kept_to_the_document() -> None:
     found = Counter(document.trouble for document in plan(1, 1000, TODAY).documents)
-    assert found == Counter(SHARES)
+    assert found == {name: kind.share for name, kind in KINDS.items()}
 
 
 def test_no_two_honest_invoices_share_a_number_or_a_supplier_and_total() -> None:

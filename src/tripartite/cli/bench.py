@@ -29,8 +29,8 @@ import msgspec
 import psycopg
 import uvloop
 
-from tripartite.cli.demo import SECRETS, demo_estate, free_port
 from tripartite.cli.running import COMPONENTS, load, say
+from tripartite.cli.staging import SECRETS, demo_estate, free_port
 from tripartite.core.matching.billed import Arrived
 from tripartite.core.matching.engine import evaluate
 from tripartite.core.matching.evidence import CompanyFacts, SupplierFacts, book_from_objects

@@ -65,6 +65,7 @@ def demo(
     purpose, and tells how to sign in. With --headless it compares what was planned with what came about.
     """
     from tripartite.cli import demo as demo_command
+    from tripartite.cli import demo_report
 
     settings = msgspec.structs.replace(load_settings(), log_format="text")
     configure_logging(level="ERROR", lines=False)
@@ -72,7 +73,7 @@ def demo(
         uvloop.run(demo_command.live(settings, seed))
         return 0
     result = uvloop.run(demo_command.headless(settings, invoices, seed, json))
-    demo_command.show(result)
+    demo_report.show(result)
     return 0 if result["ok"] else 1
 
 

@@ -7,7 +7,6 @@ trouble is named, and so is what Tripartite must make of it.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -15,52 +14,9 @@ from typing import Literal
 import msgspec
 from stdnum.iso7064 import mod_11_10
 
-Trouble = Literal[
-    "clean",
-    "late_receipt",
-    "over_billed",
-    "price",
-    "tax",
-    "twin",
-    "repeat",
-    "unknown_order",
-    "late_order",
-    "credit",
-    "foreign_currency",
-    "unreadable",
-]
-Channel = Literal["capture", "ubl"]
+from tripartite.rehearsal.kinds import KINDS, SECOND_WAVE, Trouble
 
-# Share of each kind in a thousand documents, and what must come of it: state, and the reason that must stand on it.
-SHARES: Mapping[Trouble, int] = {
-    "clean": 620,
-    "late_receipt": 80,
-    "over_billed": 50,
-    "price": 50,
-    "tax": 40,
-    "twin": 40,
-    "repeat": 20,
-    "unknown_order": 40,
-    "late_order": 20,
-    "credit": 20,
-    "foreign_currency": 10,
-    "unreadable": 10,
-}
-OUTCOME: Mapping[Trouble, tuple[str, str]] = {
-    "clean": ("posted", ""),
-    "late_receipt": ("posted", ""),
-    "over_billed": ("held", "match.quantity_over_received"),
-    "price": ("held", "match.price_over_limit"),
-    "tax": ("held", "tax.amount_over"),
-    "twin": ("held", "duplicate.probable"),
-    "repeat": ("refused", "duplicate.exact"),
-    "unknown_order": ("held", "reference.order_unknown"),
-    "late_order": ("posted", ""),
-    "credit": ("posted", ""),
-    "foreign_currency": ("held", "currency.mismatch"),
-    "unreadable": ("rejected", "intake.malformed"),
-}
-SECOND_WAVE: frozenset[Trouble] = frozenset({"twin", "repeat", "credit"})
+Channel = Literal["capture", "ubl"]
 _CENT = Decimal("0.01")
 
 
@@ -72,12 +28,19 @@ class Company(msgspec.Struct, frozen=True):
     tax_code: str
     tax_rate: Decimal
     vat_id: str
+    accounts: tuple[tuple[str, str], ...]  # general ledger account and cost centre of its plants
 
 
 COMPANIES = (
-    Company("DE01", "Norddal GmbH", "DE", "EUR", "V19", Decimal(19), "DE812345673"),
-    Company("PL02", "Norddal Polska Sp. z o.o.", "PL", "PLN", "P23", Decimal(23), "PL5260250274"),
+    Company(
+        "DE01", "Norddal GmbH", "DE", "EUR", "V19", Decimal(19), "DE812345673", (("1000", "CC-100"), ("2000", "CC-200"))
+    ),
+    Company(
+        "PL02", "Norddal Polska Sp. z o.o.", "PL", "PLN", "P23", Decimal(23), "PL5260250274", (("3000", "CC-300"),)
+    ),
 )
+
+SPENT = ("1000", "CC-900")  # a cost centre whose budget is used up
 
 
 class SupplierPlan(msgspec.Struct, frozen=True):
@@ -90,7 +53,12 @@ class SupplierPlan(msgspec.Struct, frozen=True):
 
 
 class LinePlan(msgspec.Struct, frozen=True):
-    """One line, of the order and as billed. Prices net, in the order's currency."""
+    """One line, of the order and as billed. Prices net, in the order's currency.
+
+    `received`: what is there before the invoice, net of what was undone; `late`: what comes after it. `first`: the part
+    of `received` that comes in a delivery of its own. `undone`: what was booked, reversed, and then counted anew.
+    `damaged`: what came broken, beside `received`.
+    """
 
     line: int
     item: str
@@ -101,6 +69,9 @@ class LinePlan(msgspec.Struct, frozen=True):
     late: Decimal
     billed: Decimal
     billed_price: Decimal
+    first: Decimal = Decimal(0)
+    undone: Decimal = Decimal(0)
+    damaged: Decimal = Decimal(0)
 
     @property
     def amount(self) -> Decimal:
@@ -124,6 +95,7 @@ class DocumentPlan(msgspec.Struct, frozen=True, kw_only=True):
     net: Decimal
     tax: Decimal
     gross: Decimal
+    account: tuple[str, str] = ("1000", "CC-100")
     original: str = ""
 
     @property
@@ -133,13 +105,32 @@ class DocumentPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def expected(self) -> tuple[str, str]:
-        return OUTCOME[self.trouble]
+        """The state at the end of the story and the reason that must stand on it."""
+        kind = KINDS[self.trouble]
+        return kind.state, kind.reason
+
+
+class WishPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A requisition from which no order comes: the approver says no, or its cost centre has no money left."""
+
+    fate: Literal["rejected", "over_budget"]
+    company: str
+    supplier: SupplierPlan
+    account: tuple[str, str]
+    amount: Decimal
+
+    @property
+    def expected(self) -> tuple[str, str]:
+        """What is to be said of it: its state, and the reason that stands on it."""
+        return ("rejected", "") if self.fate == "rejected" else ("pending", "budget.insufficient")
 
 
 class Story(msgspec.Struct, frozen=True):
     seed: int
+    today: date
     suppliers: tuple[SupplierPlan, ...]
     documents: tuple[DocumentPlan, ...]
+    wishes: tuple[WishPlan, ...]
 
 
 _FIRST = (
@@ -171,18 +162,36 @@ def plan(seed: int, count: int, today: date, *, first: int = 1) -> Story:
         if trouble == "clean":
             originals.append(document)
         documents.append(document)
-    return Story(seed, suppliers, tuple(documents))
+    return Story(seed, today, suppliers, tuple(documents), _wishes(chance, max(2, count // 25), suppliers))
+
+
+def _wishes(chance: random.Random, count: int, suppliers: tuple[SupplierPlan, ...]) -> tuple[WishPlan, ...]:
+    made = []
+    for place in range(count):
+        supplier = chance.choice(suppliers)
+        company = next(each for each in COMPANIES if each.code == supplier.company)
+        fate: Literal["rejected", "over_budget"] = "rejected" if place % 2 else "over_budget"
+        account = SPENT if fate == "over_budget" else company.accounts[0]
+        amount = Decimal(chance.randint(50_000, 900_000)).scaleb(-2)
+        made.append(WishPlan(fate=fate, company=company.code, supplier=supplier, account=account, amount=amount))
+    return tuple(made)
 
 
 def _troubles(chance: random.Random, count: int) -> list[Trouble]:
-    """So many of each kind as its share says, by largest remainder; what comes second stands at the end."""
-    exact = {kind: share * count / 1000 for kind, share in SHARES.items()}
+    """So many of each kind as its share says, by largest remainder; what comes second stands at the end.
+
+    A story with room for it has every kind at least once, at the expense of the clean ones.
+    """
+    exact = {name: kind.share * count / 1000 for name, kind in KINDS.items()}
     numbers = {kind: int(value) for kind, value in exact.items()}
     missing = count - sum(numbers.values())
     for kind in sorted(exact, key=lambda kind: (numbers[kind] - exact[kind], kind))[:missing]:
         numbers[kind] += 1
-    first: list[Trouble] = [kind for kind in SHARES if kind not in SECOND_WAVE for _ in range(numbers[kind])]
-    second: list[Trouble] = [kind for kind in SHARES if kind in SECOND_WAVE for _ in range(numbers[kind])]
+    for kind, number in numbers.items():
+        if number == 0 and count >= 2 * len(KINDS):
+            numbers[kind], numbers["clean"] = 1, numbers["clean"] - 1
+    first: list[Trouble] = [kind for kind in KINDS if kind not in SECOND_WAVE for _ in range(numbers[kind])]
+    second: list[Trouble] = [kind for kind in KINDS if kind in SECOND_WAVE for _ in range(numbers[kind])]
     chance.shuffle(first)
     chance.shuffle(second)
     return first + second
@@ -216,37 +225,14 @@ def _document(
     chance: random.Random, index: int, trouble: Trouble, channel: Channel, supplier: SupplierPlan, issued: date
 ) -> DocumentPlan:
     company = next(each for each in COMPANIES if each.code == supplier.company)
-    lines = []
-    wrong = 0
     count = chance.randint(1, 5)
-    if trouble in ("late_receipt", "over_billed", "price"):
-        wrong = chance.randint(1, count)
+    wrong = chance.randint(1, count)
+    lines = []
     for place in range(1, count + 1):
         quantity = Decimal(chance.randint(10, 60))
         # Unequal prices keep two honest invoices of one supplier from having the same total by chance.
         price = (Decimal(chance.randint(200, 9000)) + Decimal(index % 97)).scaleb(-2)
-        received, late, billed, billed_price = quantity, Decimal(0), quantity, price
-        if place == wrong and trouble == "late_receipt":
-            received = Decimal(int(quantity * 6 / 10))
-            late = quantity - received
-        elif place == wrong and trouble == "over_billed":
-            received = quantity - Decimal(chance.randint(3, 9))
-        elif place == wrong and trouble == "price":
-            billed_price = (price * Decimal("1.12")).quantize(_CENT) + Decimal("1.00")
-        item = _ITEMS[(index + place) % len(_ITEMS)]
-        lines.append(
-            LinePlan(
-                place * 10,
-                f"MAT-{(index + place) % len(_ITEMS):03d}",
-                item,
-                quantity,
-                price,
-                received,
-                late,
-                billed,
-                billed_price,
-            )
-        )
+        lines.append(_line(chance, index, place, trouble, quantity, price, wrong=place == wrong))
     net = sum((line.amount for line in lines), Decimal(0))
     rate = company.tax_rate if trouble != "tax" else company.tax_rate + Decimal(2)
     tax = (net * rate / 100).quantize(_CENT)
@@ -265,7 +251,43 @@ def _document(
         net=net,
         tax=tax,
         gross=net + tax,
+        account=company.accounts[index % len(company.accounts)],
     )
+
+
+def _line(
+    chance: random.Random, index: int, place: int, trouble: Trouble, quantity: Decimal, price: Decimal, *, wrong: bool
+) -> LinePlan:
+    """One line with what came of it; `wrong`: the line on which the trouble of the document stands."""
+    line = LinePlan(
+        line=place * 10,
+        item=f"MAT-{(index + place) % len(_ITEMS):03d}",
+        description=_ITEMS[(index + place) % len(_ITEMS)],
+        quantity=quantity,
+        price=price,
+        received=quantity,
+        late=Decimal(0),
+        billed=quantity,
+        billed_price=price,
+    )
+    some, few = Decimal(int(quantity * 6 / 10)), Decimal(chance.randint(3, 9))
+    match trouble:
+        case "partial_receipts":
+            return msgspec.structs.replace(line, first=some)
+        case "recounted":
+            return msgspec.structs.replace(line, undone=quantity)
+        case "recounted_short":
+            return msgspec.structs.replace(line, undone=quantity, received=quantity - few if wrong else quantity)
+        case "late_receipt" if wrong:
+            return msgspec.structs.replace(line, received=some, late=quantity - some)
+        case "damaged" if wrong:
+            return msgspec.structs.replace(line, received=quantity - few, damaged=few)
+        case "over_billed" if wrong:
+            return msgspec.structs.replace(line, received=quantity - few)
+        case "price" if wrong:
+            dearer = (price * Decimal("1.12")).quantize(_CENT) + Decimal("1.00")
+            return msgspec.structs.replace(line, billed_price=dearer)
+    return line
 
 
 def _after(original: DocumentPlan, index: int, trouble: Trouble, channel: Channel) -> DocumentPlan:

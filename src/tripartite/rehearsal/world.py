@@ -15,10 +15,11 @@ import httpx2
 from tripartite.core.estate import Estate
 from tripartite.rehearsal import told
 from tripartite.rehearsal.einvoice import ubl
-from tripartite.rehearsal.scenario import COMPANIES, DocumentPlan, Story
+from tripartite.rehearsal.scenario import COMPANIES, DocumentPlan, Story, WishPlan
 from tripartite.rehearsal.vendors import Vendors
 
 TOGETHER = 2000  # documents told to a simulator in one call
+ANNOUNCED = 40  # so many of a kind are announced by webhook; the poll finds the others
 
 
 class World:
@@ -26,6 +27,8 @@ class World:
 
     def __init__(self, story: Story, vendors: Vendors, estate: Estate, base_url: str, token: str) -> None:
         self._story, self._vendors, self._estate = story, vendors, estate
+        self._asked: dict[str, int] = {}  # order -> the requisition that it comes from
+        self.wished: dict[int, WishPlan] = {}  # requisitions from which no order comes
         self._us = httpx2.AsyncClient(
             base_url=base_url, timeout=60.0, trust_env=False, headers={"authorization": f"Bearer {token}"}
         )
@@ -44,6 +47,11 @@ class World:
             "sap_s4hana",
             {
                 "companies": companies,
+                "purchasing_organizations": ["1000"],
+                "material_groups": ["L001"],
+                "cost_centres": [
+                    {"number": centre, "company": each.code} for each in COMPANIES for _, centre in each.accounts
+                ],
                 "tax_codes": taxes,
                 "suppliers": [
                     {"number": each.number, "name": each.name, "vat": each.vat_id, "country": each.country}
@@ -76,39 +84,64 @@ class World:
     def _rate(self, ours: str) -> str:
         return next(str(row.rate) for row in self._estate.tax_codes if row.code == ours)
 
-    async def orders(self, documents: Iterable[DocumentPlan]) -> None:
-        """Orders in procurement and in the ERP, with the receipts that came in time."""
-        for part in _parts([each for each in documents if each.order_known and not each.original]):
-            await self._vendors.tell("sap_s4hana", {"orders": [told.sap_order(each) for each in part]})
-            await self._vendors.tell(
-                "coupa",
-                {
-                    "orders": [told.coupa_order(each) for each in part],
-                    "receipts": [
-                        receipt
-                        for each in part
-                        for line in each.lines
-                        for receipt in told.receipts(each, line, line.received)
-                    ],
-                },
-            )
+    async def requisitions(self, documents: Iterable[DocumentPlan], year: int) -> int:
+        """People at the plants ask for what they need; nobody has decided. How many requisitions there are."""
+        await self._vendors.tell("coupa", {"budgets": told.budgets(year)})
+        wishes = [*self._story.wishes, *_ordered(documents)]
+        for part in _parts(wishes):
+            ids = (await self._vendors.tell("coupa", {"requisitions": [told.wish(each) for each in part]}))[
+                "requisitions"
+            ]
+            for each, requisition in zip(part, ids, strict=True):
+                if isinstance(each, DocumentPlan):
+                    self._asked[each.order] = requisition
+                else:
+                    self.wished[requisition] = each
+        return len(wishes)
 
-    async def late_receipts(self, documents: Iterable[DocumentPlan]) -> None:
-        """What comes after the invoice."""
-        late = [
-            receipt for each in documents for line in each.lines for receipt in told.receipts(each, line, line.late)
+    async def approvals(self) -> None:
+        """Their manager decides in procurement: yes, but for those that the story has refused."""
+        refused = [
+            {"id": key, "approvals": [{"by": "mnowak", "status": "rejected"}]}
+            for key, wish in self.wished.items()
+            if wish.fate == "rejected"
         ]
-        for part in _parts(late):
-            await self._vendors.tell("coupa", {"receipts": part})
+        agreed = [{"id": key, "status": "approved", "approved_by": "mnowak"} for key in self._asked.values()]
+        for part in _parts([*refused, *agreed]):
+            await self._vendors.tell("coupa", {"requisitions": part})
 
-    async def invoices(self, documents: Sequence[DocumentPlan], *, announced: int = 40) -> dict[int, str]:
+    async def orders(self, documents: Iterable[DocumentPlan]) -> int:
+        """What was approved is ordered in procurement; how many orders. The ERP hears of them from us alone."""
+        known = _ordered(documents)
+        for part in _parts(known):
+            made = [told.coupa_order(each, self._asked[each.order]) for each in part]
+            done = [{"id": self._asked[each.order], "status": "ordered"} for each in part]
+            await self._vendors.tell("coupa", {"orders": made, "requisitions": done})
+        return len(known)
+
+    async def goods(self, documents: Iterable[DocumentPlan]) -> int:
+        """What the warehouse received, undid and counted anew before the invoices; how many documents of it."""
+        return await self._received([paper for each in _ordered(documents) for paper in told.goods_in_time(each)])
+
+    async def late_goods(self, documents: Iterable[DocumentPlan]) -> int:
+        """What comes after the invoice; how many documents of it."""
+        return await self._received([paper for each in _ordered(documents) for paper in told.goods_later(each)])
+
+    async def _received(self, papers: list[dict[str, Any]]) -> int:
+        """The first are announced by webhook; the rest is found by the poll."""
+        await self._vendors.tell("warehouse", {"receipts": papers[:ANNOUNCED]})
+        for part in _parts(papers[ANNOUNCED:]):
+            await self._vendors.tell("warehouse", {"receipts": part, "webhooks": False})
+        return len(papers)
+
+    async def invoices(self, documents: Sequence[DocumentPlan]) -> dict[int, str]:
         """Bring documents by their channels; returns document index -> intake id for those sent straight to us."""
         captured = [each for each in documents if each.channel == "capture"]
         for place, part in enumerate(_parts(captured)):
             papers = [told.captured(each) for each in part]
             if place == 0:
-                await self._vendors.tell("capture", {"documents": papers[:announced]})
-                papers = papers[announced:]
+                await self._vendors.tell("capture", {"documents": papers[:ANNOUNCED]})
+                papers = papers[ANNOUNCED:]
             await self._vendors.tell("capture", {"documents": papers, "webhooks": False})
         return await self._send([each for each in documents if each.channel == "ubl"])
 
@@ -128,6 +161,11 @@ class World:
 
         await asyncio.gather(*(send(each) for each in documents))
         return intakes
+
+
+def _ordered(documents: Iterable[DocumentPlan]) -> list[DocumentPlan]:
+    """Those with an order of their own: a twin, a repeat or a credit memo speaks of another's."""
+    return [each for each in documents if each.order_known and not each.original]
 
 
 def _parts(rows: list[Any]) -> Iterable[list[Any]]:

@@ -135,6 +135,10 @@ def short_order(row: Body) -> Body:
         "exported": row["exported"],
         "version": row["version"],
         "internal_revision": row["internal-revision"],
+        "supplier": row["supplier"]["number"] if row["supplier"] else "",
+        "currency": row["currency"]["code"],
+        "chart": next((line["account"]["account-type"]["name"] for line in row["order-lines"] if line["account"]), ""),
+        "requisition": (row["requisition-header"] or {}).get("id"),
         "lines": {
             line["line-num"]: {
                 "id": line["id"],
@@ -142,6 +146,7 @@ def short_order(row: Body) -> Body:
                 "quantity": line["quantity"],
                 "price": line["price"],
                 "received": line["received"],
+                "cost_centre": (line["account"] or {}).get("segment-2") or "",
                 "invoiced": line["invoiced"],
             }
             for line in row["order-lines"]

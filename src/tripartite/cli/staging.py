@@ -1,0 +1,183 @@
+"""The stage of the demo: the simulated estate of the reference story, with the real product in between.
+
+The simulators run in a process of their own and speak the vendors' protocols over HTTP; Tripartite runs here with its
+database, bus, deliveries and console.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from importlib import resources
+from pathlib import Path
+
+import msgspec
+
+from tripartite.cli.estate import baseline_files
+from tripartite.cli.running import Running, load
+from tripartite.core.estate import Estate
+from tripartite.rehearsal.scenario import Story
+from tripartite.rehearsal.simulators import Spec
+from tripartite.rehearsal.vendors import Vendors
+from tripartite.runtime.auth import create_token
+from tripartite.runtime.db import Database
+from tripartite.runtime.settings import Settings
+
+KINDS = ("coupa", "capture", "sap_s4hana", "warehouse")
+MACHINE = ("intake.write", "intake.read", "invoice.write", "invoice.read", "exception.read", "lineage.read")
+PERSON = (
+    *("console.read", "invoice.read", "order.read", "receipt.read", "supplier.read", "exception.read", "intake.read"),
+    *("lineage.read", "delivery.read", "estate.read", "trace.read", "audit.read", "raw.read", "payment.read"),
+    # The demo's reader acts for accounts payable and the buyers, within what the policy lets these teams release.
+    *("hold.release", "approval.decide", "invoice.refuse", "exception.work", "role.ap", "role.buyer"),
+)
+SECRETS = {
+    "TRIPARTITE_COUPA_CLIENT_ID": "coupa-client",
+    "TRIPARTITE_COUPA_CLIENT_SECRET": "coupa-secret",
+    "TRIPARTITE_CAPTURE_CLIENT_ID": "tripartite",
+    "TRIPARTITE_CAPTURE_CLIENT_SECRET": "capture-secret",
+    "TRIPARTITE_CAPTURE_WEBHOOK_SECRET": "demo-webhook-secret",
+    "TRIPARTITE_SAP_PASSWORD": "bench",
+    "TRIPARTITE_WAREHOUSE_CLIENT_ID": "tripartite",
+    "TRIPARTITE_WAREHOUSE_CLIENT_SECRET": "warehouse-secret",
+    "TRIPARTITE_WAREHOUSE_WEBHOOK_SECRET": "demo-warehouse-secret",
+    "TRIPARTITE_ACME_CLIENT_ID": "unused",
+    "TRIPARTITE_ACME_CLIENT_SECRET": "unused",
+    "TRIPARTITE_ACME_WEBHOOK_SECRET": "unused",
+}
+
+
+def free_port() -> int:
+    """A port of this machine that is free now, below those that clients are given."""
+    for port in range(20_200, 32_000):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no free port between 20200 and 32000")
+
+
+# What the demo adds to the templates: simulated systems answer at once or not at all, so it waits for them less long.
+_QUICK = 'timeout_seconds = "{}", commit_latency_seconds = "4"'
+_FURTHER = {
+    'erp_connection = "sap"': 'overlap_seconds = "10"',
+    'supplier_numbers_from = "coupa"': _QUICK.format(5) + ', overlap_seconds = "10"',
+    'username = "TRIPARTITE"': _QUICK.format(3),
+}
+_TEMPLATE_PORTS = {"coupa": 20110, "capture": 20120, "sap_s4hana": 20130, "warehouse": 20150}
+
+
+def demo_estate(folder: Path, ports: Mapping[str, int]) -> Path:
+    """Write the estate of the demo: the one that `tripartite init` writes, with the simulators' ports.
+
+    With a port for the warehouse it is that of the reference story: goods are received there, and the others are told.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "policy").mkdir(parents=True)
+    templates = resources.files("tripartite") / "cli" / "templates"
+    text = (templates / "estate.toml").read_text(encoding="utf-8")
+    if "warehouse" in ports:
+        text = _once(text, 'object = "receipt"\nfields = "*"\nowner = "procurement"', "procurement", "warehouse")
+        text += (templates / "reference_story.toml").read_text(encoding="utf-8")
+    for kind, port in ports.items():
+        text = text.replace(f"http://127.0.0.1:{_TEMPLATE_PORTS[kind]}", f"http://127.0.0.1:{port}")
+    for known, further in _FURTHER.items():
+        text = _once(text, known, known, f"{known}, {further}")
+    (folder / "estate.toml").write_text(text, encoding="utf-8")
+    for name, content in baseline_files().items():
+        # The story begins on day zero: accounts that are paid already are taken over; every change is called back.
+        day_zero = content.replace('first_account = "confirm"', 'first_account = "taken_over"')
+        (folder / "policy" / name).write_text(day_zero, encoding="utf-8")
+    return folder
+
+
+def _once(text: str, place: str, old: str, new: str) -> str:
+    """`text` with `old` replaced in the one place that says so."""
+    assert text.count(place) == 1, f"the template says {place} once"
+    return text.replace(place, place.replace(old, new))
+
+
+class Stage(msgspec.Struct):
+    """Everything of a demo that is up."""
+
+    running: Running
+    vendors: Vendors
+    estate: Estate
+    token: str
+    url: str
+    _met: set[str] = set()
+
+    def new_suppliers(self, story: Story) -> int:
+        """How many suppliers of a story none of the earlier ones knew."""
+        numbers = {each.number for each in story.suppliers}
+        new = len(numbers - self._met)
+        self._met |= numbers
+        return new
+
+    @property
+    def db(self) -> Database:
+        return self.running.process.db
+
+
+@asynccontextmanager
+async def staged(settings: Settings, seed: int) -> AsyncIterator[Stage]:
+    """Bring up the simulators and an empty Tripartite; both are gone afterwards."""
+    home = settings.home / "demo"
+    _forget(home)
+    ports: dict[str, int] = {}
+    for kind in KINDS:
+        ports[kind] = free_port() if not ports else _next_free(max(ports.values()))
+    port = settings.port if _is_free(settings.port) else _next_free(max(ports.values()))
+    estate, pack = load(demo_estate(home / "estate", ports))
+    vendors = Vendors([Spec(kind, ports[kind], _settings_of(kind, port), seed) for kind in KINDS])
+    await vendors.start()
+    try:
+        own = msgspec.structs.replace(settings, home=home, port=port)
+        async with Running(own, estate, pack, secrets=SECRETS) as running:
+            async with running.process.db.connection() as connection:
+                token = await create_token(connection, name="suppliers", permissions=MACHINE)
+            yield Stage(running, vendors, estate, token.reveal(), f"http://127.0.0.1:{port}")
+    finally:
+        await vendors.stop()
+
+
+def _settings_of(kind: str, port: int) -> dict[str, str]:
+    """How the simulated vendors are set up; `port` is ours."""
+    hooks = f"http://127.0.0.1:{port}/v1/webhooks"
+    return {
+        "coupa": {"rate_per_second": "0"},
+        "sap_s4hana": {"order_numbers": "external"},
+        "capture": {
+            "webhook_url": f"{hooks}/capture",
+            "webhook_secret": SECRETS["TRIPARTITE_CAPTURE_WEBHOOK_SECRET"],
+        },
+        "warehouse": {
+            "webhook_url": f"{hooks}/wms",
+            "webhook_secret": SECRETS["TRIPARTITE_WAREHOUSE_WEBHOOK_SECRET"],
+        },
+    }.get(kind, {})
+
+
+def _forget(home: Path) -> None:
+    """Begin with nothing: an earlier demo's database is stopped and removed."""
+    from tripartite.runtime.postgres import EmbeddedPostgres
+
+    if (home / "postgres").exists():
+        EmbeddedPostgres(home).shut_down()
+    shutil.rmtree(home, ignore_errors=True)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
+def _next_free(after: int) -> int:
+    return next(port for port in range(after + 1, 32_000) if _is_free(port))
