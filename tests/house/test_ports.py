@@ -36,7 +36,8 @@ MAY_TALK = {
     "src/tripartite/runtime/http.py": "the one HTTP client of the product: the rules for what may be called",
     "src/tripartite/runtime/sockets.py": "opens listening sockets for the server",
     "src/tripartite/runtime/process.py": "runs the HTTP server",
-    "src/tripartite/rehearsal/vendors.py": "plays the people and machines that call us",
+    "src/tripartite/rehearsal/people.py": "plays the people who work at our console",
+    "src/tripartite/rehearsal/vendors.py": "tells the vendors on the bench what happens there",
     "src/tripartite/rehearsal/world.py": "plays the people and machines that call us",
     "src/tripartite/rehearsal/simulators.py": "serves the vendors on the bench",
 }

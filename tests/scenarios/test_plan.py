@@ -6,8 +6,11 @@ from collections import Counter
 from datetime import date
 
 import pytest
+import stdnum.eu.vat
+import stdnum.iban
 
 from tripartite.connectors.documents import read_any
+from tripartite.rehearsal.due import due
 from tripartite.rehearsal.einvoice import ubl
 from tripartite.rehearsal.kinds import KINDS
 from tripartite.rehearsal.scenario import plan
@@ -43,3 +46,21 @@ def test_the_stories_e_invoices_are_documents_that_anybody_could_read() -> None:
         assert isinstance(result, ReadResult), (each.number, result)
         assert result.value.number == each.number
         assert result.value.gross == each.gross  # type: ignore[union-attr]
+
+
+def test_what_a_story_pays_is_what_it_posts_less_credits_and_closed_accounts() -> None:
+    story = plan(4, 300, TODAY)
+    owed = due(story)
+    by_account: Counter[str] = Counter()
+    for each in story.documents:
+        if each.expected[0] == "posted" and each.supplier.fate != "refused":
+            by_account[each.supplier.account] += -each.gross if each.original else each.gross  # type: ignore[assignment]
+    assert owed.by_account == by_account
+    assert {each.supplier.fate for each in story.documents} == {"paid", "refused", "returned"}
+    assert not owed.paid & owed.refused
+
+
+def test_the_accounts_and_tax_numbers_of_a_story_check() -> None:
+    for each in plan(5, 600, TODAY).suppliers:
+        assert stdnum.iban.is_valid(each.account), each.account
+        assert stdnum.eu.vat.is_valid(each.vat_id), each.vat_id

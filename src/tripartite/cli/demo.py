@@ -20,10 +20,11 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from tripartite.cli.demo_report import Played, report
 from tripartite.cli.running import say
-from tripartite.cli.staging import PERSON, Stage, staged
+from tripartite.cli.staging import PAYING, PERSON, Stage, staged
 from tripartite.connectors.simulating import Fault
 from tripartite.rehearsal.kinds import SECOND_WAVE
 from tripartite.rehearsal.scenario import Story, plan
+from tripartite.rehearsal.treasury import Treasury
 from tripartite.rehearsal.world import World
 from tripartite.runtime.auth import create_account
 from tripartite.runtime.db import Database
@@ -52,6 +53,7 @@ async def play(stage: Stage, story: Story, *, tell: Any = say) -> Played:
 
     try:
         await world.masters()
+        await world.accounts()
         await come(suppliers=stage.new_suppliers(story))
         tell(f"{len(story.suppliers)} suppliers known")
         wishes = await world.requisitions([*in_time, *late], story.today.year)
@@ -76,9 +78,27 @@ async def play(stage: Stage, story: Story, *, tell: Any = say) -> Played:
         await come(documents=len(story.documents), receipts=receipts)
         await stage.vendors.faults("sap_s4hana", [])
         await rest(stage.db)
+        await _paid(stage, story, tell)
     finally:
         await world.close()
     return Played(intakes, world.wished)
+
+
+async def _paid(stage: Stage, story: Story, tell: Any) -> None:
+    """What is due is paid; some of it is refused, some comes back, is looked into, and is paid again."""
+    treasury = Treasury(stage.desk, stage.vendors, PAYING, story.today)
+    returned = (await _moving(stage.db)).returned
+    ordered = await treasury.pay()
+    tell(f"{ordered} payments released by two; the bank's day comes")
+    await rest(stage.db)
+    back = await treasury.send_back({each.account for each in story.suppliers if each.fate == "returned"})
+    await rest(stage.db, Expected(returned=returned + back))
+    reopened = await treasury.reopen()
+    tell(f"{back} payments came back, {reopened} are opened again and paid")
+    await treasury.pay()
+    await rest(stage.db)
+    await treasury.end_day()
+    await rest(stage.db)
 
 
 async def _some_answers_lost(stage: Stage, count: int) -> None:
@@ -103,6 +123,7 @@ class Expected(msgspec.Struct, frozen=True):
     orders: int = 0
     receipts: int = 0
     documents: int = 0
+    returned: int = 0
 
     @property
     def all_said(self) -> bool:
@@ -116,16 +137,18 @@ class Moving(msgspec.Struct, frozen=True):
     owed: int
     questions: int
     unread_documents: int
+    on_its_way: int
     messages: int
     suppliers: int
     requisitions: int
     orders: int
     receipts: int
     documents: int
+    returned: int
 
     @property
     def busy(self) -> bool:
-        return any((self.unread_messages, self.owed, self.questions, self.unread_documents))
+        return any((self.unread_messages, self.owed, self.questions, self.unread_documents, self.on_its_way))
 
     def has(self, expected: Expected) -> bool:
         return all(getattr(self, name) >= getattr(expected, name) for name in Expected.__struct_fields__)
@@ -162,13 +185,15 @@ async def _moving(db: Database) -> Moving:
             AND state IN ('intended', 'sending', 'waiting', 'unknown', 'accepted')),
         (SELECT count(*) FROM gateway.ask) + (SELECT count(*) FROM gateway.fetch),
         (SELECT count(*) FROM gateway.intake WHERE disposition = 'waiting'),
+        (SELECT count(*) FROM payments.payment WHERE state IN ('released', 'sent')),
         (SELECT coalesce(sum(head), 0)::bigint FROM bus.head),
         (SELECT count(*) FROM suppliers.supplier),
         (SELECT count(*) FROM orders.requisition),
         (SELECT count(*) FROM orders.purchase_order),
         (SELECT count(*) FROM receipts.receipt),
         (SELECT count(*) FROM invoices.invoice)
-            + (SELECT count(*) FROM gateway.intake WHERE disposition = 'rejected')"""
+            + (SELECT count(*) FROM gateway.intake WHERE disposition = 'rejected'),
+        (SELECT count(*) FROM payments.payment WHERE state = 'returned')"""
     )
     return Moving(*rows[0])
 

@@ -10,8 +10,9 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from tripartite.cli.staging import KINDS, Stage
+from tripartite.cli.staging import BALANCES, KINDS, Stage
 from tripartite.rehearsal.checkers import check_all
+from tripartite.rehearsal.due import due
 from tripartite.rehearsal.scenario import DocumentPlan, Story, WishPlan
 from tripartite.rehearsal.seen import Seen
 from tripartite.runtime.db import Database
@@ -30,25 +31,29 @@ async def outcomes(stage: Stage, story: Story, played: Played) -> list[dict[str,
     """For every planned document: what was planned, what came about."""
     by_intake = {
         row[0]: row[1:]
-        for row in await stage.db.rows("SELECT intake_id, state, reason_codes, number FROM invoices.invoice")
+        for row in await stage.db.rows(
+            "SELECT intake_id, state, reason_codes, number, invoice_id FROM invoices.invoice"
+        )
     }
     by_source = {
         row[0]: row[1:]
         for row in await stage.db.rows(
-            "SELECT source_document, state, reason_codes, number FROM invoices.invoice WHERE connection = 'capture'"
+            """SELECT source_document, state, reason_codes, number, invoice_id FROM invoices.invoice
+            WHERE connection = 'capture'"""
         )
     }
     dispositions = {
-        row[0]: (row[1], [row[2]], "")
+        row[0]: (row[1], [row[2]], "", "")
         for row in await stage.db.rows("SELECT intake_id, disposition, reason_code FROM gateway.intake")
     }
+    planned, paid = due(story), await _payments(stage.db)
     rows = []
     for each in story.documents:
         found = by_source.get(each.document_id) if each.channel == "capture" else None
         if each.channel == "ubl":
             intake = played.intakes[each.index]
             found = by_intake.get(intake) or dispositions.get(intake)
-        rows.append(_outcome(each, found))
+        rows.append(_outcome(each, found, planned.of(each), paid.get(found[3], "none") if found else "none"))
     return [*rows, *await _wishes(stage.db, played.wished)]
 
 
@@ -80,16 +85,27 @@ async def _wishes(db: Database, wished: dict[int, WishPlan]) -> list[dict[str, A
     return rows
 
 
-def _outcome(each: DocumentPlan, found: Any) -> dict[str, Any]:
-    state, codes, _ = found if found is not None else ("missing", [], "")
+async def _payments(db: Database) -> dict[str, str]:
+    """What became of the newest payment of each invoice, by its id."""
+    words = {"executed": "paid", "rejected": "refused"}
+    rows = await db.rows(
+        """SELECT i.invoice_id, p.state FROM payments.payment_item i JOIN payments.payment p ON p.number = i.number
+        WHERE p.state <> 'cancelled' ORDER BY i.living, p.changed_at, p.version"""
+    )
+    return {row[0]: words.get(row[1], row[1]) for row in rows}
+
+
+def _outcome(each: DocumentPlan, found: Any, planned: str, paid: str) -> dict[str, Any]:
+    state, codes, *_ = found if found is not None else ("missing", [])
     wanted_state, wanted_code = each.expected
     ok = state == wanted_state and (not wanted_code or wanted_code in codes) and (wanted_code != "" or not codes)
+    ok = ok and planned == paid
     return {
         "document": each.number,
         "channel": each.channel,
         "scenario": each.trouble,
-        "planned": {"state": wanted_state, "reason": wanted_code},
-        "actual": {"state": state, "reasons": list(codes)},
+        "planned": {"state": wanted_state, "reason": wanted_code, "payment": planned},
+        "actual": {"state": state, "reasons": list(codes), "payment": paid},
         "ok": ok,
     }
 
@@ -105,6 +121,9 @@ async def report(stage: Stage, story: Story, played: Played, seconds: float) -> 
         procurement=await stage.vendors.truth("coupa"),
         ap=await stage.vendors.truth("capture"),
         warehouse=await stage.vendors.truth("warehouse"),
+        bank=await stage.vendors.truth("iso20022_bank"),
+        began_with=BALANCES,
+        due=due(story),
     )
     checks = await check_all(seen)
     counts: dict[str, dict[str, int]] = {
@@ -178,7 +197,7 @@ def show(result: dict[str, Any]) -> None:
         table.add_row(
             kind.replace("_", " "),
             str(len(rows)),
-            f"{planned['state']} {planned['reason']}".strip(),
+            " ".join(filter(None, (planned["state"], planned["reason"]))),
             str(sum(row["ok"] for row in rows)),
         )
     console.print(table)

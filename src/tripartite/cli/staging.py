@@ -7,6 +7,7 @@ database, bus, deliveries and console.
 from __future__ import annotations
 
 import contextlib
+import secrets
 import shutil
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -19,21 +20,38 @@ import msgspec
 from tripartite.cli.estate import baseline_files
 from tripartite.cli.running import Running, load
 from tripartite.core.estate import Estate
+from tripartite.rehearsal.people import Person, sign_in
 from tripartite.rehearsal.scenario import Story
 from tripartite.rehearsal.simulators import Spec
+from tripartite.rehearsal.treasury import Desk
 from tripartite.rehearsal.vendors import Vendors
-from tripartite.runtime.auth import create_token
+from tripartite.runtime.auth import create_account, create_token
 from tripartite.runtime.db import Database
 from tripartite.runtime.settings import Settings
 
-KINDS = ("coupa", "capture", "sap_s4hana", "warehouse")
-MACHINE = ("intake.write", "intake.read", "invoice.write", "invoice.read", "exception.read", "lineage.read")
+KINDS = ("coupa", "capture", "sap_s4hana", "warehouse", "iso20022_bank")
+BALANCES = {"DE89370400440532013000": "900000000.00", "PL61109010140000071219812874": "900000000.00"}
+PAYING = (("DE01", "EUR"), ("PL02", "PLN"))
+MACHINE = (
+    "supplier.write",
+    "intake.write",
+    "intake.read",
+    "invoice.write",
+    "invoice.read",
+    "exception.read",
+    "lineage.read",
+)
 PERSON = (
     *("console.read", "invoice.read", "order.read", "receipt.read", "supplier.read", "exception.read", "intake.read"),
     *("lineage.read", "delivery.read", "estate.read", "trace.read", "audit.read", "raw.read", "payment.read"),
     # The demo's reader acts for accounts payable and the buyers, within what the policy lets these teams release.
     *("hold.release", "approval.decide", "invoice.refuse", "exception.work", "role.ap", "role.buyer"),
 )
+# The treasury: one proposes, others release, and whoever looks into a return does neither (controls: duties apart).
+_LOOKS = ("console.read", "payment.read", "invoice.read", "supplier.read", "lineage.read")
+PROPOSER = (*_LOOKS, "payment.propose")
+RELEASER = (*_LOOKS, "payment.release")
+CLERK = (*_LOOKS, "hold.release", "role.treasury")
 SECRETS = {
     "TRIPARTITE_COUPA_CLIENT_ID": "coupa-client",
     "TRIPARTITE_COUPA_CLIENT_SECRET": "coupa-secret",
@@ -44,6 +62,8 @@ SECRETS = {
     "TRIPARTITE_WAREHOUSE_CLIENT_ID": "tripartite",
     "TRIPARTITE_WAREHOUSE_CLIENT_SECRET": "warehouse-secret",
     "TRIPARTITE_WAREHOUSE_WEBHOOK_SECRET": "demo-warehouse-secret",
+    "TRIPARTITE_BANK_CLIENT_ID": "tripartite",
+    "TRIPARTITE_BANK_CLIENT_SECRET": "bank-secret",
     "TRIPARTITE_ACME_CLIENT_ID": "unused",
     "TRIPARTITE_ACME_CLIENT_SECRET": "unused",
     "TRIPARTITE_ACME_WEBHOOK_SECRET": "unused",
@@ -66,7 +86,7 @@ _FURTHER = {
     'supplier_numbers_from = "coupa"': _QUICK.format(5) + ', overlap_seconds = "10"',
     'username = "TRIPARTITE"': _QUICK.format(3),
 }
-_TEMPLATE_PORTS = {"coupa": 20110, "capture": 20120, "sap_s4hana": 20130, "warehouse": 20150}
+_TEMPLATE_PORTS = {"coupa": 20110, "capture": 20120, "sap_s4hana": 20130, "warehouse": 20150, "iso20022_bank": 20170}
 
 
 def demo_estate(folder: Path, ports: Mapping[str, int]) -> Path:
@@ -107,6 +127,7 @@ class Stage(msgspec.Struct):
     estate: Estate
     token: str
     url: str
+    desk: Desk
     _met: set[str] = set()
 
     def new_suppliers(self, story: Story) -> int:
@@ -138,9 +159,32 @@ async def staged(settings: Settings, seed: int) -> AsyncIterator[Stage]:
         async with Running(own, estate, pack, secrets=SECRETS) as running:
             async with running.process.db.connection() as connection:
                 token = await create_token(connection, name="suppliers", permissions=MACHINE)
-            yield Stage(running, vendors, estate, token.reveal(), f"http://127.0.0.1:{port}")
+            url = f"http://127.0.0.1:{port}"
+            desk = await _treasury(running.process.db, url)
+            try:
+                yield Stage(running, vendors, estate, token.reveal(), url, desk)
+            finally:
+                await desk.close()
     finally:
         await vendors.stop()
+
+
+async def _treasury(db: Database, url: str) -> Desk:
+    """The people of the treasury, with accounts and sessions of their own."""
+
+    async def somebody(name: str, person: str, permissions: tuple[str, ...]) -> Person:
+        once = await create_account(db, name=name, permissions=permissions, person=person)
+        return await sign_in(url, name, once.reveal(), secrets.token_urlsafe(24))
+
+    return Desk(
+        proposer=await somebody("petra", "Petra Wolny", PROPOSER),
+        releasers=[
+            await somebody("tomas", "Tomas Brandt", RELEASER),
+            await somebody("ines", "Ines Kaya", RELEASER),
+            await somebody("viktor", "Viktor Lange", RELEASER),
+        ],
+        clerk=await somebody("karin", "Karin Sommer", CLERK),
+    )
 
 
 def _settings_of(kind: str, port: int) -> dict[str, str]:
@@ -152,6 +196,9 @@ def _settings_of(kind: str, port: int) -> dict[str, str]:
         "capture": {
             "webhook_url": f"{hooks}/capture",
             "webhook_secret": SECRETS["TRIPARTITE_CAPTURE_WEBHOOK_SECRET"],
+        },
+        "iso20022_bank": {
+            "accounts": ",".join(f"{n}:{c}:{BALANCES[n]}" for n, (_, c) in zip(BALANCES, PAYING, strict=True))
         },
         "warehouse": {
             "webhook_url": f"{hooks}/wms",

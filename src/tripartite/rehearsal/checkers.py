@@ -15,6 +15,13 @@ import msgspec
 
 from tripartite.core.invoice_life import LIVE
 from tripartite.rehearsal.agreement import orders_agree, receipts_agree, requisitions_joined
+from tripartite.rehearsal.paying_checks import (
+    all_say_paid,
+    books_add_up,
+    money_as_planned,
+    nothing_held_left,
+    paid_once,
+)
 from tripartite.rehearsal.seen import Seen
 from tripartite.runtime.audit_verify import verify_log
 
@@ -287,17 +294,18 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
     "I1": (_one_liability,),
     "I2": (_near_duplicates,),
     "I3": (_posted_after_pass,),
-    "I5": (_conservation,),
+    "I4": (nothing_held_left,),
+    "I5": (_conservation, money_as_planned, books_add_up),
     "I6": (_released_within_received,),
     "I7": (_receipts_once,),
     "I8": (_balances,),
     "I9": (_one_key,),
-    "I11": (_effects_once,),
+    "I11": (_effects_once, paid_once),
     "I12": (_no_blind_resend,),
     "I13": (_every_byte,),
     "I15": (_one_leaf,),
     "I16": (_log_holds,),
-    "I19": (_agreement, requisitions_joined, orders_agree, receipts_agree),
+    "I19": (_agreement, requisitions_joined, orders_agree, receipts_agree, all_say_paid),
     "I20": (_no_silent_wait,),
     "I21": (_declared_states,),
     "I22": (_gapless,),

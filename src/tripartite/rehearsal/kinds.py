@@ -31,11 +31,14 @@ Trouble = Literal[
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """`share`: of a thousand documents. `state` and `reason`: how the document stands at the end of the story."""
+    """`share`: of a thousand documents. `state` and `reason`: how the document stands at the end of the story.
+    `payable`: whether what is posted may also be paid.
+    """
 
     share: int
     state: str
     reason: str = ""
+    payable: bool = True
     second: bool = False  # it speaks of an earlier invoice, so it comes after the first wave is decided
 
 

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Literal
 
 import msgspec
-from stdnum.iso7064 import mod_11_10
+from stdnum.iso7064 import mod_11_10, mod_97_10
 
 from tripartite.rehearsal.kinds import KINDS, SECOND_WAVE, Trouble
 
@@ -44,12 +44,19 @@ SPENT = ("1000", "CC-900")  # a cost centre whose budget is used up
 
 
 class SupplierPlan(msgspec.Struct, frozen=True):
+    """`fate`: what becomes of a payment to this supplier. `refused`: the bank says no, the account is closed.
+    `returned`: it is booked and comes back; a clerk looks into it, and the second payment stays.
+    """
+
     number: str
     name: str
     country: str
     vat_id: str
     prefix: str
     company: str
+    account: str = ""  # an IBAN
+    institution: str = ""
+    fate: Literal["paid", "refused", "returned"] = "paid"
 
 
 class LinePlan(msgspec.Struct, frozen=True):
@@ -204,7 +211,20 @@ def _suppliers(chance: random.Random, count: int) -> tuple[SupplierPlan, ...]:
         name = f"{_FIRST[number % len(_FIRST)]} {_LAST[(number * 7 + number // len(_FIRST)) % len(_LAST)]}"
         vat = vat_id(company.country, 10000000 + 7919 * (number + 1))
         prefix = f"{name[:2].upper()}{chr(65 + number // 26)}{chr(65 + number % 26)}"
-        made.append(SupplierPlan(str(10300001 + number), name, company.country, vat, prefix, company.code))
+        fate: Literal["paid", "refused", "returned"] = {3: "refused", 5: "returned"}.get(number % 7, "paid")  # type: ignore[assignment]
+        made.append(
+            SupplierPlan(
+                number=str(10300001 + number),
+                name=name,
+                country=company.country,
+                vat_id=vat,
+                prefix=prefix,
+                company=company.code,
+                account=iban(company.country, number + 1),
+                institution={"DE": "COBADEFFXXX", "PL": "WBKPPLPPXXX"}[company.country],
+                fate=fate,
+            )
+        )
     chance.shuffle(made)
     return tuple(made)
 
@@ -219,6 +239,12 @@ def vat_id(country: str, number: int) -> str:
     while (total := sum(int(d) * w for d, w in zip(digits, weights, strict=True)) % 11) == 10:
         digits = str(int(digits) + 1)
     return f"PL{digits}{total}"
+
+
+def iban(country: str, number: int) -> str:
+    """An account of a bank that exists, with the check digits of ISO 7064 mod 97,10."""
+    local = f"37040044{number:010d}" if country == "DE" else f"10901014{number:016d}"
+    return f"{country}{mod_97_10.calc_check_digits(local + country)}{local}"
 
 
 def _document(

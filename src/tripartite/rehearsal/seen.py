@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from tripartite.rehearsal.due import Due
 from tripartite.runtime.db import Database
 
 
@@ -18,3 +19,6 @@ class Seen(msgspec.Struct, kw_only=True):
     procurement: dict[str, Any]
     ap: dict[str, Any]
     warehouse: dict[str, Any]
+    bank: dict[str, Any]
+    began_with: dict[str, str]  # what stood on our accounts before the story
+    due: Due

@@ -6,7 +6,19 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from tripartite.rehearsal.scenario import COMPANIES, SPENT, DocumentPlan, LinePlan, WishPlan
+from tripartite.rehearsal.scenario import COMPANIES, SPENT, DocumentPlan, LinePlan, SupplierPlan, WishPlan
+
+
+def account_of(each: SupplierPlan) -> dict[str, Any]:
+    """A supplier with its account, as our own API takes it."""
+    return {
+        "number": each.number,
+        "name": each.name,
+        "company_codes": [each.company],
+        "tax_id": each.vat_id,
+        "names_elsewhere": {"coupa": each.number},
+        "accounts": [{"account": each.account, "holder": each.name, "institution": each.institution}],
+    }
 
 
 def budgets(year: int) -> list[dict[str, Any]]:

@@ -77,6 +77,14 @@ class World:
             },
         )
 
+    async def accounts(self) -> None:
+        """The suppliers' bank accounts that the company knows on day zero, by our API; and which are closed."""
+        known = [told.account_of(each) for each in self._story.suppliers]
+        answer = await self._us.post("/v1/suppliers", json=known)
+        answer.raise_for_status()
+        closed = {each.account: "AC04" for each in self._story.suppliers if each.fate == "refused"}
+        await self._vendors.tell("iso20022_bank", {"refuses": closed})
+
     @staticmethod
     def _of_sap(connection: str, kind: str) -> bool:
         return connection == "sap" and kind == "tax_code"

@@ -30,6 +30,19 @@ def last_words(reports: list[PaymentReport]) -> dict[str, str]:
 # The way of an order.
 
 
+async def test_nothing_is_transferred_to_an_account_that_is_closed_and_the_others_go_on() -> None:
+    world = World()
+    await sent(world)
+    closed = world.bench.desk.ledger.orders["ORD-1"].transfers[1].creditor_account
+    world.bench.arrange({"refuses": {closed: "AC04"}})
+    world.done()
+    shared = [each.creditor_account == closed for each in world.bench.desk.ledger.orders["ORD-1"].transfers]
+    words = last_words(await world.reports())
+    assert list(words.values()) == ["rejected" if each else "executed" for each in shared]
+    booked = [each["bookings"] for each in world.bench.truth()["payments"].values()]
+    assert booked == [0 if each else 1 for each in shared]
+
+
 @pytest.mark.parametrize("version", ["old", "new"])
 async def test_an_order_is_followed_from_receipt_to_booking_in_both_versions(version: str) -> None:
     world = World({"version": version})

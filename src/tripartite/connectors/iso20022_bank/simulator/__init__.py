@@ -28,7 +28,8 @@ Operations for faults: token, upload, list, download, state; and, as a file goes
     on any call   slow (the answer comes `delay` seconds later)
 
 `arrange` takes {"accounts": [{"number", "currency", "balance", "name"}], "end_of_day": true, "today": "2026-11-27",
-"returns": [{"end_to_end_id", "reason"}], "funds": {"<account>": "1000.00"}}. End of day writes a camt.053 for each
+"returns": [{"end_to_end_id", "reason"}], "refuses": {"<creditor account>": "AC04"}, "funds": {"<account>": "1000.00"}}.
+End of day writes a camt.053 for each
 account and opens the next day. `today` moves the bank's calendar; transfers whose day has come go on.
 
 `truth` gives `accounts` (balance, opening), `orders` by message id (status, transfers, copies received), `payments` by

@@ -61,6 +61,7 @@ class Desk:
         self.held: list[tuple[str, bytes]] = []  # a report that the fault `reorder` keeps back
         self.statements: list[str] = []
         self.days = 0  # by which the bank's calendar was moved
+        self.refuses: dict[str, str] = {}  # creditor accounts to which nothing is transferred, with the reason
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._count = itertools.count(1)
 
@@ -162,6 +163,8 @@ class Desk:
                 raise Objection("DU04")
             if self.fault("transfer", "rjct.transfer"):
                 raise Objection("AC04", "a fault of the bench")
+            if reason := self.refuses.get(transfer.creditor_account):
+                raise Objection(reason)
             check_transfer(transfer)
             account = self.ledger.accounts[order.debtor_account]
             if transfer.currency != account.currency:

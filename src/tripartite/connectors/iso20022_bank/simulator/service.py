@@ -191,6 +191,7 @@ class BankBench(Bench):
                 for transfer in order.transfers:
                     if transfer.end_to_end_id == each["end_to_end_id"]:
                         self.desk.give_back(order, transfer, each.get("reason", "AC04"))
+        self.desk.refuses |= wish.get("refuses", {})
         if wish.get("end_of_day"):
             self.desk.end_day()
         if "today" in wish:
