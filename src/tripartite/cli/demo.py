@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from tripartite.cli.demo_report import Played, report
+from tripartite.cli.outages import Outages
 from tripartite.cli.running import say
 from tripartite.cli.staging import PAYING, PERSON, Stage, staged
 from tripartite.connectors.simulating import Fault
@@ -38,8 +40,9 @@ POLL_SECONDS = 3.8  # by then every system was asked once more
 # Playing
 
 
-async def play(stage: Stage, story: Story, *, tell: Any = say) -> Played:
+async def play(stage: Stage, story: Story, *, tell: Any = say, stops: Sequence[str] = ()) -> Played:
     """Play a story to rest."""
+    outages = Outages(stage.vendors, stops)
     world = World(story, stage.vendors, stage.estate, stage.url, stage.token)
     first = [each for each in story.documents if each.trouble not in SECOND_WAVE]
     second = [each for each in story.documents if each.trouble in SECOND_WAVE]
@@ -64,31 +67,39 @@ async def play(stage: Stage, story: Story, *, tell: Any = say) -> Played:
         orders = await world.orders(in_time)
         await come(orders=orders)
         tell(f"{orders} orders approved and known to the ERP; goods arrive")
+        outages.begin("goods")
         receipts = await world.goods(in_time)
+        await outages.over()
         await come(receipts=receipts)
         tell(f"{receipts} receipts, in procurement and the ERP too; invoices arrive")
         await _some_answers_lost(stage, len(story.documents))
+        outages.begin("invoices")
         intakes = await world.invoices(first)
+        await outages.over()
         await come(documents=len(first))
         tell(f"{len(first)} documents decided; late receipts, late orders, twins, repeats and credits follow")
         orders += await world.orders(late)
         await come(orders=orders)
+        outages.begin("late")
         receipts += await world.goods(late) + await world.late_goods(first)
         intakes |= await world.invoices(second)
+        await outages.over()
         await come(documents=len(story.documents), receipts=receipts)
         await stage.vendors.faults("sap_s4hana", [])
         await rest(stage.db)
-        await _paid(stage, story, tell)
+        await _paid(stage, story, outages, tell)
     finally:
         await world.close()
     return Played(intakes, world.wished)
 
 
-async def _paid(stage: Stage, story: Story, tell: Any) -> None:
+async def _paid(stage: Stage, story: Story, outages: Outages, tell: Any) -> None:
     """What is due is paid; some of it is refused, some comes back, is looked into, and is paid again."""
     treasury = Treasury(stage.desk, stage.vendors, PAYING, story.today)
     returned = (await _moving(stage.db)).returned
+    outages.begin("payments")
     ordered = await treasury.pay()
+    await outages.over()
     tell(f"{ordered} payments released by two; the bank's day comes")
     await rest(stage.db)
     back = await treasury.send_back({each.account for each in story.suppliers if each.fate == "returned"})
@@ -198,8 +209,10 @@ async def _moving(db: Database) -> Moving:
     return Moving(*rows[0])
 
 
-async def headless(settings: Settings, count: int, seed: int, out: Path | None) -> dict[str, Any]:
-    """Play `count` documents from `seed`, check everything, write the report."""
+async def headless(
+    settings: Settings, count: int, seed: int, out: Path | None, stops: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Play `count` documents from `seed`, check everything, write the report. `stops`: systems that go down."""
     started = time.monotonic()
     console = Console(stderr=True)
     with Progress(
@@ -212,7 +225,7 @@ async def headless(settings: Settings, count: int, seed: int, out: Path | None) 
             def tell(words: str) -> None:
                 progress.update(task, description=words)
 
-            played = await play(stage, story, tell=tell)
+            played = await play(stage, story, tell=tell, stops=stops)
             tell("checking every outcome and invariant")
             result = await report(stage, story, played, time.monotonic() - started)
     if out is not None:

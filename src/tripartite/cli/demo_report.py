@@ -122,6 +122,7 @@ async def report(stage: Stage, story: Story, played: Played, seconds: float) -> 
         ap=await stage.vendors.truth("capture"),
         warehouse=await stage.vendors.truth("warehouse"),
         bank=await stage.vendors.truth("iso20022_bank"),
+        tax=await stage.vendors.truth("avalara"),
         began_with=BALANCES,
         due=due(story),
     )

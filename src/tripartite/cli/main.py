@@ -58,21 +58,29 @@ def demo(
     invoices: Annotated[int, Parameter(help="documents of the story (headless)")] = 200,
     seed: int = 1,
     json: Annotated[Path | None, Parameter(help="where the report goes (headless)")] = None,
+    stop: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", help="down for a part of it: coupa, sap, capture, tax, warehouse, bank"),
+    ] = (),
 ) -> int:
-    """The reference story on a simulated estate: Coupa, a capture suite, SAP S/4HANA, and the console.
+    """The reference story on a simulated estate: Coupa, capture suite, SAP S/4HANA, warehouse, AvaTax, bank, console.
 
-    Brings up an embedded database and the simulators, plays orders, receipts and invoices with some going wrong on
-    purpose, and tells how to sign in. With --headless it compares what was planned with what came about.
+    Brings up an embedded database and the simulators, plays requisitions, orders, receipts, invoices and payments with
+    some going wrong on purpose, and tells how to sign in. With --headless it compares what was planned with what came
+    about; --stop may be said several times, and the outcome must be the same.
     """
     from tripartite.cli import demo as demo_command
-    from tripartite.cli import demo_report
+    from tripartite.cli import demo_report, outages
 
     settings = msgspec.structs.replace(load_settings(), log_format="text")
     configure_logging(level="ERROR", lines=False)
+    if unknown := sorted(set(stop) - set(outages.SYSTEMS)):
+        say(f"There is no system {', '.join(unknown)}; there are {', '.join(outages.SYSTEMS)}.")
+        return 2
     if not headless:
         uvloop.run(demo_command.live(settings, seed))
         return 0
-    result = uvloop.run(demo_command.headless(settings, invoices, seed, json))
+    result = uvloop.run(demo_command.headless(settings, invoices, seed, json, stop))
     demo_report.show(result)
     return 0 if result["ok"] else 1
 

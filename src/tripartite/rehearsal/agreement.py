@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from tripartite.core.invoice_life import LIVE
 from tripartite.rehearsal.seen import Seen
 
 Place = tuple[str, int]  # an order's number and line
@@ -56,6 +57,19 @@ def _erp(order: Mapping[str, Any]) -> dict[str, Any]:
         "company": order["CompanyCode"],
         "lines": lines,
     }
+
+
+async def tax_validated(seen: Seen) -> tuple[int, list[str]]:
+    """I3: no invoice whose tax was in question is posted without a quote, and an engine's quotes are in its own log."""
+    rows = await seen.db.rows(
+        """SELECT i.number, i.state, q.number, q.engine FROM invoices.tax_question_of o
+        JOIN invoices.invoice i USING (invoice_id) LEFT JOIN invoices.tax_quote q ON q.number = o.number"""
+    )
+    wrong = [f"{row[0]} is {row[1]} without a quote" for row in rows if row[2] is None and row[1] in LIVE]
+    theirs = [row for row in rows if row[3] == "avalara"]
+    wrong += [f"{row[0]}: no quote {row[2]} at the engine" for row in theirs if row[2] not in seen.tax["quotes"]]
+    wrong += [f"{code} stands in a tax return at the engine" for code in seen.tax["recorded"]]
+    return len(rows), wrong
 
 
 async def requisitions_joined(seen: Seen) -> tuple[int, list[str]]:

@@ -14,7 +14,7 @@ from decimal import Decimal
 import msgspec
 
 from tripartite.core.invoice_life import LIVE
-from tripartite.rehearsal.agreement import orders_agree, receipts_agree, requisitions_joined
+from tripartite.rehearsal.agreement import orders_agree, receipts_agree, requisitions_joined, tax_validated
 from tripartite.rehearsal.paying_checks import (
     all_say_paid,
     books_add_up,
@@ -293,7 +293,7 @@ async def _per_item(seen: Seen) -> tuple[int, list[str]]:
 CHECKS: Mapping[str, tuple[Check, ...]] = {
     "I1": (_one_liability,),
     "I2": (_near_duplicates,),
-    "I3": (_posted_after_pass,),
+    "I3": (_posted_after_pass, tax_validated),
     "I4": (nothing_held_left,),
     "I5": (_conservation, money_as_planned, books_add_up),
     "I6": (_released_within_received,),

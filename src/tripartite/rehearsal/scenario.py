@@ -40,6 +40,7 @@ COMPANIES = (
     ),
 )
 
+LOWERED = Decimal(16)  # the rate of Germany by the tax engine, which our own tables do not know yet
 SPENT = ("1000", "CC-900")  # a cost centre whose budget is used up
 
 
@@ -165,7 +166,7 @@ def plan(seed: int, count: int, today: date, *, first: int = 1) -> Story:
             # Twins, repeats and credits speak of an earlier clean invoice, each of one of its own.
             document = _after(originals.pop(0), index, trouble, channel)
         else:
-            document = _document(chance, index, trouble, channel, chance.choice(suppliers), issued)
+            document = _document(chance, index, trouble, channel, chance.choice(_who(trouble, suppliers)), issued)
         if trouble == "clean":
             originals.append(document)
         documents.append(document)
@@ -182,6 +183,13 @@ def _wishes(chance: random.Random, count: int, suppliers: tuple[SupplierPlan, ..
         amount = Decimal(chance.randint(50_000, 900_000)).scaleb(-2)
         made.append(WishPlan(fate=fate, company=company.code, supplier=supplier, account=account, amount=amount))
     return tuple(made)
+
+
+def _who(trouble: Trouble, suppliers: tuple[SupplierPlan, ...]) -> tuple[SupplierPlan, ...]:
+    """Whose documents may come to this trouble."""
+    if trouble == "tax_quoted":  # in Germany an engine is asked
+        return tuple(each for each in suppliers if each.company == "DE01")
+    return suppliers
 
 
 def _troubles(chance: random.Random, count: int) -> list[Trouble]:
@@ -260,7 +268,7 @@ def _document(
         price = (Decimal(chance.randint(200, 9000)) + Decimal(index % 97)).scaleb(-2)
         lines.append(_line(chance, index, place, trouble, quantity, price, wrong=place == wrong))
     net = sum((line.amount for line in lines), Decimal(0))
-    rate = company.tax_rate if trouble != "tax" else company.tax_rate + Decimal(2)
+    rate = {"tax": company.tax_rate + 2, "tax_quoted": LOWERED}.get(trouble, company.tax_rate)
     tax = (net * rate / 100).quantize(_CENT)
     return DocumentPlan(
         index=index,

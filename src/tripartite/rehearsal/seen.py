@@ -20,5 +20,6 @@ class Seen(msgspec.Struct, kw_only=True):
     ap: dict[str, Any]
     warehouse: dict[str, Any]
     bank: dict[str, Any]
+    tax: dict[str, Any]
     began_with: dict[str, str]  # what stood on our accounts before the story
     due: Due
