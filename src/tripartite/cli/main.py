@@ -213,6 +213,15 @@ def bench(*names: str, json: Json = False, seconds: float = 10.0) -> int:
     return run(load_settings(), list(names), seconds, json=json)
 
 
+@app.command(name="asyncapi")
+def describe_events() -> int:
+    """Print the AsyncAPI description of the events that subscribers get, as JSON."""
+    from tripartite.core.contracts.asyncapi import asyncapi
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(asyncapi()), indent=2).decode() + "\n")
+    return 0
+
+
 @app.command(name="dead-letters")
 def dead_letters(*, json: Json = False) -> int:
     """What was set aside, why, since when, and the money it holds up."""

@@ -12,8 +12,7 @@ import msgspec
 from litestar import Litestar
 from litestar.openapi.spec import OpenAPIMediaType, OpenAPIResponse, Operation, RequestBody
 
-from tripartite.core.money import Amount, Price, Rate
-from tripartite.core.quantity import Quantity
+from tripartite.core.contracts.schema import exact
 
 REF = "#/components/schemas/{name}"
 PROBLEM: Mapping[str, Any] = {
@@ -33,18 +32,11 @@ PROBLEM: Mapping[str, Any] = {
         "next_action": {"type": "string"},
     },
 }
-_NUMBERS = {Amount: 6, Price: 20, Rate: 12, Quantity: 12}  # decimals of each grammar
-
-
-def _exact(kind: type[Any]) -> dict[str, Any]:
-    """Our exact numbers are text: no JSON number may stand near money."""
-    assert kind in _NUMBERS, kind
-    return {"type": "string", "pattern": rf"^-?(0|[1-9][0-9]{{0,14}})(\.[0-9]{{1,{_NUMBERS[kind]}}})?$"}
 
 
 def shapes_of(bodies: Iterable[type[Any]]) -> dict[str, Any]:
     """The schemas of these bodies and of all they hold, by name."""
-    _, components = msgspec.json.schema_components(tuple(bodies), schema_hook=_exact, ref_template=REF)
+    _, components = msgspec.json.schema_components(tuple(bodies), schema_hook=exact, ref_template=REF)
     return {**components, "Problem": dict(PROBLEM)}
 
 
