@@ -197,11 +197,14 @@ def load_files(
 
 
 @app.command
-def match(*paths: Path, json: Json = False) -> int:
-    """Match cases in the MatchBench format, offline and without a database; prints verdicts and the score."""
+def match(*paths: Path, json: Json = False, explain: bool = False) -> int:
+    """Match cases in the MatchBench format, offline and without a database; prints verdicts and the score.
+
+    With --explain, what would clear each finding, who may do it, and what would be wrong.
+    """
     from tripartite.cli.match import match as run
 
-    return run(list(paths), json=json)
+    return run(list(paths), json=json, explain=explain)
 
 
 @app.command

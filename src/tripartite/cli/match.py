@@ -1,4 +1,7 @@
-"""`tripartite match PATH... [--json]`: MatchBench cases offline, without a database.
+"""`tripartite match PATH... [--json] [--explain]`: MatchBench cases offline, without a database.
+
+With `--explain` each held invoice is shown with its reasons in words and, under each, what would clear it; in the JSON
+document every reason carries its `alternatives` then.
 
 Reads case files or folders of them, decides every invoice with the engine of production, and prints verdicts and the
 money-weighted score. One JSON document on standard output with `--json`; errors of input on standard error, by file
@@ -14,17 +17,21 @@ from pathlib import Path
 from typing import Any
 
 from tripartite.core.codec import encode, plain
+from tripartite.core.counterfactuals import alternatives, counterfactuals
+from tripartite.core.exceptions.record import Alternative
 from tripartite.core.matching.casefile import Case
 from tripartite.core.matching.casetable import CaseInvalid
 from tripartite.core.matching.policy import BASE_POLICY
+from tripartite.core.matching.replay import History
 from tripartite.core.matching.result import MatchResult
 from tripartite.core.matching.score import NO_ANSWER, Answer, Score, Scored, score_one, total
 
 _LARGEST_BYTES = 4_000_000
 _POLICY_FILE = "policy.toml"
+Ways = dict[tuple[int, str], tuple[Alternative, ...]]
 
 
-def match(paths: list[Path], *, json: bool = False) -> int:
+def match(paths: list[Path], *, json: bool = False, explain: bool = False) -> int:
     """Run cases. Returns 0 when all is as expected, 1 when something differs, 2 when an input could not be read."""
     errors: list[str] = []
     rows: list[dict[str, Any]] = []
@@ -33,7 +40,8 @@ def match(paths: list[Path], *, json: bool = False) -> int:
     for path in _files(paths, errors):
         try:
             case = _read(path)
-            results = case.play()
+            history = case.history()
+            results = history.results
         except CaseInvalid as error:
             errors.append(f"{path}: {error}")
             continue
@@ -45,13 +53,16 @@ def match(paths: list[Path], *, json: bool = False) -> int:
             one = score_one(right, got, currencies.get(expected.invoice, ""))
             scored.append(one)
             if result is not None:
-                rows.append(_row(case.id, result, got))
+                ways = _ways_out(case, history, result) if explain else None
+                rows.append(_row(case.id, result, got, ways))
             if not (one.variances and one.payable):
                 differences.append(f"{case.id} {expected.invoice}: expected {_said(right)}, got {_said(got)}")
         if not json:
             for expected in case.expectations:
                 result = results.get(expected.invoice)
                 print(f"{case.id:40} {expected.invoice:16} {_said(_answer(result) if result else NO_ANSWER)}")
+                if explain and result is not None:
+                    _print_reasons(result, _ways_out(case, history, result))
     for problem in errors:
         print(problem, file=sys.stderr)
     score = total(scored)
@@ -123,7 +134,34 @@ def _answer(result: MatchResult) -> Answer:
     )
 
 
-def _row(case: str, result: MatchResult, answer: Answer) -> dict[str, Any]:
+def _ways_out(case: Case, history: History, result: MatchResult) -> Ways:
+    """What would clear each finding of a result, as an exception's record would say it."""
+    if result.verdict == "post":
+        return {}
+    found = counterfactuals(history.book(), result, policy_of=lambda _bill: case.policy, as_of=case.as_of)
+    invoice = next(one for name, one, _ in case.invoices if name == result.invoice_id)
+    return {
+        (finding.line, finding.code): alternatives(
+            finding, found.get((finding.line, finding.code), ()), invoice, time_zone="UTC"
+        )
+        for finding in result.findings
+    }
+
+
+def _print_reasons(result: MatchResult, ways: Ways) -> None:
+    for finding in result.findings:
+        print(f"    {finding.code}: {finding.words}")
+        for way in ways.get((finding.line, finding.code), ()):
+            if way.wrong:
+                print(f"        not: {way.change}. {way.wrong}")
+                continue
+            who = ", ".join(way.by_roles) or "nobody"
+            cost = f", costs {plain(way.cost)} {result.currency}" if way.cost else ""
+            leaves = f"; then stands: {', '.join(way.leaves)}" if way.leaves else ""
+            print(f"        {way.rank}. {way.change} ({who}, in {way.where}{cost}{leaves})")
+
+
+def _row(case: str, result: MatchResult, answer: Answer, ways: Ways | None) -> dict[str, Any]:
     return {
         "case": case,
         "invoice": result.invoice_id,
@@ -135,6 +173,7 @@ def _row(case: str, result: MatchResult, answer: Answer) -> dict[str, Any]:
                 "variance": None if finding.variance is None else plain(finding.variance),
                 "words": finding.words,
                 "rule": finding.rule,
+                **({} if ways is None else {"alternatives": ways.get((finding.line, finding.code), ())}),
             }
             for finding in result.findings
         ],

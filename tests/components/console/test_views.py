@@ -271,6 +271,34 @@ def test_what_has_ended_needs_nothing_and_what_would_be_wrong_comes_last() -> No
     ]
 
 
+def test_the_first_way_out_says_what_it_waits_for_and_a_wrong_deed_stands_once_without_an_amount() -> None:
+    wrong = {"change": "AP edits the quantity", "by_roles": [], "rank": 3, "wrong": "It is evidence."}
+    ways = [
+        {"change": "4 EA more received", "by_roles": ["receiving"], "where": "the warehouse system", "cost": "0.00",
+         "rank": 1},
+        {"change": "An order raised", "by_roles": ["buyer"], "cost": "16.00", "rank": 2,
+         "leaves": ["match.not_received"]},
+        wrong,
+    ]  # fmt: skip
+    changed = invoice()
+    changed["exceptions"] = [
+        exception("match.quantity_over_received", line, "16.00", waits_for=["receipt_posted"],
+                  recheck_at="2026-11-24T09:00:00Z", alternatives=ways)
+        for line in (1, 2)
+    ]  # fmt: skip
+    found = ways_out(changed, F)
+    assert [(way.head, way.amount) for way in found if not way.wrong][:2] == [
+        ("4 EA more received", "EUR\u00a00.00"),
+        ("4 EA more received", "EUR\u00a00.00"),
+    ]
+    assert {(way.head, way.waits, bool(way.again_at)) for way in found if not way.wrong} == {
+        ("4 EA more received", "a receipt of these lines", True),
+        ("An order raised", "", False),
+    }
+    assert any("Then stands: Nothing of the line has been received yet" in way.sentence for way in found)
+    assert [(way.head, way.amount) for way in found if way.wrong] == [("AP edits the quantity", "")]
+
+
 def test_history_says_what_came_and_what_went() -> None:
     newest, first = moves(invoice()["decisions"])
     assert (newest.number, newest.came, newest.went) == (2, ("match.quantity_over_received",), ())

@@ -27,6 +27,20 @@ def test_our_cases_all_fit_and_the_answer_is_one_document(capsys: pytest.Capture
     ]
 
 
+def test_a_held_case_is_explained_in_both_forms(capsys: pytest.CaptureFixture[str]) -> None:
+    path = CASES / "S6-part-bill-at-double-price.toml"
+    assert match([path], json=True, explain=True) == 0
+    (row,) = json.loads(capsys.readouterr().out)["results"]
+    ways = row["reasons"][0]["alternatives"]
+    assert [way["rank"] for way in ways] == list(range(1, len(ways) + 1))
+    assert ways[0]["change"] == "A credit memo of 20.00 EUR for line 1"
+    assert ways[-1]["wrong"]
+    assert match([path], explain=True) == 0
+    shown = capsys.readouterr().out
+    assert "1. A credit memo of 20.00 EUR for line 1 (supplier" in shown
+    assert "not: AP edits the price" in shown
+
+
 def test_a_difference_is_shown_and_is_not_success(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text = (CASES / "S6-part-bill-at-double-price.toml").read_text().replace('variance = "20.00"', 'variance = "21.00"')
     (tmp_path / "wrong.toml").write_text(text)

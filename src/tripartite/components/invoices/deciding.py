@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from tripartite.components.invoices import people, quotes, store
+from tripartite.components.invoices.explaining import Explain, Explainer
 from tripartite.components.invoices.gathering import Neighbourhood, gather, keys_of
 from tripartite.components.invoices.posting import build_posting, decimal_of
 from tripartite.components.invoices.store import Key, Place, Row
@@ -96,9 +97,12 @@ class Decider:
 
     def today(self, company_code: str) -> date:
         """The business date of a company now."""
+        return self._ports.clock.now().astimezone(ZoneInfo(self.time_zone(company_code))).date()
+
+    def time_zone(self, company_code: str) -> str:
+        """The name of the zone whose day a company lives by."""
         company = self._ports.estate.company(company_code)
-        zone = ZoneInfo(company.time_zone) if company else ZoneInfo("UTC")
-        return self._ports.clock.now().astimezone(zone).date()
+        return company.time_zone if company else "UTC"
 
     async def decide(
         self,
@@ -151,15 +155,17 @@ class Decider:
         # Read again under the lock: another worker may have decided meanwhile.
         wanted = [around.rows[row.invoice_id] for row in wanted]
         today = self.today(company_code)
+        policy_of = self.policy_of(company_code, today)
         # The match, and again with their tax quotes for those whose tax is at fault (quotes.py).
         results, around.quoted = await quotes.evaluated(
             connection,
             self._ports.estate,
             around,
             [row.invoice_id for row in wanted],
-            self.policy_of(company_code, today),
+            policy_of,
             today,
         )
+        explainer = Explainer(around, policy_of, today)
         standing = await store.exceptions_of(
             connection, [row.invoice_id for row in recorded if row.reason_codes or row.state in ("held", "parked")]
         )
@@ -180,6 +186,7 @@ class Decider:
                 cause_of[row.invoice_id],
                 written,
                 room,
+                explainer,
                 is_new=row.invoice_id in fresh,
                 today=today,
             )
@@ -218,6 +225,7 @@ class Decider:
         cause: Cause,
         written: Written,
         room: dict[Place, Decimal],
+        explainer: Explainer,
         *,
         is_new: bool,
         today: date,
@@ -260,7 +268,8 @@ class Decider:
         state = self._state_after(row, result, decision, standing, is_new=is_new)
         # What a person refused needs nothing more of anybody: nothing stays open and nothing opens again.
         open_for = () if by_people.refused is not None else decision.findings
-        changes = self._exceptions(row, invoice, open_for, standing, digest, cause, now)
+        explain = explainer.of(invoice, result, self.time_zone(row.company_code))
+        changes = self._exceptions(row, invoice, open_for, standing, digest, cause, now, explain)
         number = 1 if is_new else row.decisions + 1
         leaf = self._leaf(row, decision, state, number, digest, now)
         row.decision_id = stable_id("dec", row.invoice_id, str(number))
@@ -356,10 +365,12 @@ class Decider:
         digest: str,
         cause: Cause,
         now: datetime,
+        explain: Explain,
     ) -> Changes | None:
         if not findings and not any(record.is_open for record in standing):
             return None
-        return reconcile(standing, findings, self.context(row, invoice, digest, cause), now)
+        context = self.context(row, invoice, digest, cause, alternatives=explain)
+        return reconcile(standing, findings, context, now)
 
     def context(self, row: Row, invoice: Invoice, computed_from: str, cause: Cause, **further: object) -> Context:
         """What an exception's record says of its document."""

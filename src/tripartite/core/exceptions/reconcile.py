@@ -6,14 +6,14 @@ speaks for, so a match never clears what a delivery opened.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 
 import msgspec
 
 from tripartite.core.estate.calendar import Calendar, add_business_time
 from tripartite.core.exceptions.reasons import Reason, reason
-from tripartite.core.exceptions.record import Event, ExceptionRecord, Key, exception_id
+from tripartite.core.exceptions.record import Alternative, Event, ExceptionRecord, Key, exception_id
 from tripartite.core.exceptions.terms import Override, Terms, due_at, next_action, terms_of
 from tripartite.core.findings import Finding
 from tripartite.core.money import Amount
@@ -47,7 +47,8 @@ _NO_RISK = frozenset(["control.sample", "approval.changed_after", "match.price_u
 class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision knows beside its findings. Sums in `currency`; `line_amounts` and `order_of_line` by line.
 
-    `overrides`: a policy's word per reason code. `discount`: what is lost when `discount_on` passes.
+    `overrides`: a policy's word per reason code. `discount`: what is lost when `discount_on` passes. `alternatives`
+    says what would clear a finding; it is asked only for exceptions that open or are judged anew.
     """
 
     company_code: str
@@ -74,6 +75,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     discount_on: date | None = None
     discount: Amount | None = None
     overrides: Mapping[str, Override] = {}
+    alternatives: Callable[[Finding], tuple[Alternative, ...]] | None = None
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -210,6 +212,7 @@ def _fields(finding: Finding, context: Context) -> tuple[Reason, Terms, dict[str
             "unit_or_currency": finding.unit,
             "policy_row": finding.row or terms.row,
             "causation_id": context.causation_id,
+            "alternatives": context.alternatives(finding) if context.alternatives is not None else (),
         },
     )
 

@@ -61,7 +61,12 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Alternative(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A counterfactual: one change of fact that would clear the exception, and who may lawfully make it."""
+    """A counterfactual: one change of fact that would clear the exception, and who may lawfully make it.
+
+    `cost`: what would be paid beyond what was agreed and came. `field`, `value_from`, `value_to` say the change as
+    data; `leaves` names reasons that would stand on the document afterwards. With `wrong` it is the opposite: a deed
+    that must not be done, and why.
+    """
 
     change: str
     by_roles: tuple[str, ...]
@@ -70,6 +75,10 @@ class Alternative(msgspec.Struct, frozen=True, omit_defaults=True):
     by_when: datetime | None = None
     rank: int = 0
     wrong: str = ""
+    field: str = ""
+    value_from: str = ""
+    value_to: str = ""
+    leaves: tuple[str, ...] = ()
 
 
 class ExceptionRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

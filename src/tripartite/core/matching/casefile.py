@@ -110,6 +110,10 @@ class Case:
 
     def play(self, *, fast: bool = True) -> dict[str, MatchResult]:
         """The state after the last event, by invoice id."""
+        return self.history(fast=fast).results
+
+    def history(self, *, fast: bool = True) -> History:
+        """Everything that is known after the last event, with its results."""
         history = History(
             self.as_of,
             policy_of=lambda _bill: self.policy,
@@ -142,7 +146,7 @@ class Case:
                 history.receipt(name, versions[place])
             else:
                 history.invoice(name, *versions[place])
-        return history.results
+        return history
 
 
 def _by_id(documents: list[tuple[str, Any]]) -> dict[str, list[Any]]:

@@ -126,7 +126,8 @@ def check_contracts(work: Work, book: Book, orders: list[OrderBook], spent: dict
         elif contract.max_amount is not None and spent.get(name, ZERO) > exact(contract.max_amount):
             why.append(f"{amount(spent[name])} is billed on contract {name}, {contract.max_amount} is agreed")
     if why:
-        work.say("reference.contract_invalid", 0, None, f"{'; '.join(dict.fromkeys(why))}.".capitalize(), rule="S32")
+        words = "; ".join(dict.fromkeys(why))
+        work.say("reference.contract_invalid", 0, None, f"{words[0].upper()}{words[1:]}.", rule="S32")
 
 
 def check_status(work: Work, billed: BilledLine, ordered: Ordered, *, final: bool) -> None:

@@ -74,6 +74,7 @@ class Book:
         "_beside",
         "_rates",
         "_ratios",
+        "_referring",
         "bills",
         "companies",
         "contracts",
@@ -116,6 +117,7 @@ class Book:
         for entry in exchange:
             self.exchange.setdefault((entry.from_currency, entry.to_currency), []).append(entry)
         self._beside: dict[tuple[str, object], list[Bill]] | None = None
+        self._referring: dict[tuple[str, str], list[Bill]] | None = None
         self._rates: dict[tuple[tuple[str, ...], date | None], Fraction] = {}
         self._ratios: dict[tuple[str, str, str], Fraction | None] = {}
         self.groups = _supplier_groups(self.suppliers or {})
@@ -160,6 +162,20 @@ class Book:
         found = {other.id: other for key in self._keys(bill, orders) for other in self._beside.get(key, ())}
         return [other for other in found.values() if other is not bill]
 
+    def referring(self, bill: Bill) -> list[Bill]:
+        """The other invoices that a reference joins with one: what it credits or replaces, and what does so to it."""
+        if self._referring is None:
+            self._referring = {}
+            for other in self.bills:
+                for name in {other.id, other.doc.number}:
+                    self._referring.setdefault(("is", name), []).append(other)
+                for name in {other.doc.original, other.replaces} - {""}:
+                    self._referring.setdefault(("names", name), []).append(other)
+        index = self._referring
+        found = [other for name in (bill.doc.original, bill.replaces) if name for other in index.get(("is", name), ())]
+        found += [other for name in (bill.id, bill.doc.number) for other in index.get(("names", name), ())]
+        return [other for other in {one.id: one for one in found}.values() if other is not bill]
+
     def priors_beside(self, bill: Bill) -> list[BilledBefore]:
         """The bills of before day zero with the same folded number or the same gross in the supplier's group, and the
         one that a credit names as its original."""
@@ -188,7 +204,7 @@ class Book:
         for name in Book.__slots__:
             setattr(earlier, name, getattr(self, name))
         earlier.bills = [bill for bill in self.bills if bill.sequence < sequence]
-        earlier._beside = None
+        earlier._beside = earlier._referring = None
         return earlier
 
     def tax_code(self, code: str, on: date | None) -> TaxCode | None:

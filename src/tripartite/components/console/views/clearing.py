@@ -83,7 +83,8 @@ def ways_out(invoice: Mapping[str, Any], formats: Formats) -> list[Way]:
     """What would clear the open exceptions: their alternatives where the record has some, else what is awaited.
 
     The same reason on several lines, for the same owner and due time, is one way with the sum of what is at risk.
-    Order: the earliest due time, then the alternatives' own rank; what would be wrong last.
+    Order: the earliest due time, then the alternatives' own rank; what would be wrong last, each deed once. The amount
+    of an alternative is what it costs beyond what was agreed and came.
     """
     found: list[tuple[tuple[str, int], Way]] = []
     alike: dict[tuple[str, ...], list[Mapping[str, Any]]] = {}
@@ -93,6 +94,8 @@ def ways_out(invoice: Mapping[str, Any], formats: Formats) -> list[Way]:
         due = str(record.get("due_at") or "")
         for alternative in record.get("alternatives") or ():
             way = _alternative(record, alternative, due, formats)
+            if way.wrong and any(known.head == way.head for _, known in found):
+                continue
             found.append(((due or "9999", alternative.get("rank", 0)), way))
         if not record.get("alternatives"):
             key = (record["reason_code"], record["owner_role"], record.get("owner_person") or "", due)
@@ -104,20 +107,26 @@ def ways_out(invoice: Mapping[str, Any], formats: Formats) -> list[Way]:
 
 
 def _alternative(record: Mapping[str, Any], alternative: Mapping[str, Any], due: str, formats: Formats) -> Way:
-    """One counterfactual of an exception's record."""
+    """One counterfactual of an exception's record. What is awaited anyway stands with the first of them."""
     by_when = str(alternative.get("by_when") or due)
+    first = alternative.get("rank") == 1 and not alternative.get("wrong")
+    waits = words.facts(record["waits_for"]) if first and record.get("waits_for") else ""
+    leaves = alternative.get("leaves") or ()
+    where = f"In {alternative['where']}." if alternative.get("where") else ""
+    if leaves:
+        where = f"{where} Then stands: {', '.join(words.meaning(code).rstrip('.') for code in leaves)}.".strip()
     return Way(
         head=alternative["change"],
         who=", ".join(words.owner(role) for role in alternative.get("by_roles", ())),
-        sentence=f"In {alternative['where']}." if alternative.get("where") else "",
-        waits="",
-        amount=formats.money(alternative.get("cost") or record["money_at_risk"], record["currency"]),
+        sentence=where,
+        waits=waits,
+        amount="" if alternative.get("wrong") else formats.money(alternative.get("cost") or "0", record["currency"]),
         due_at=by_when,
         late=formats.is_past(by_when),
         severity=record["severity"],
         code=record["reason_code"],
         wrong=alternative.get("wrong", ""),
-        again_at="",
+        again_at=str(record.get("recheck_at") or "") if waits else "",
     )
 
 
