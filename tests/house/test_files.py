@@ -10,7 +10,6 @@ from house.tree import CONNECTORS, DOCS, ROOT, SOURCE, name_of, python_files, tr
 MOST_LINES = 400  # beyond it the question is whether the file has one meaning; the answer stands here
 LONG_FILES = {
     "src/tripartite/core/estate/check.py": "one proof, a function for each rule of the estate; all share its findings",
-    "src/tripartite/core/policy/check.py": "one proof, a function for each rule; all share the case that shows it",
     "src/tripartite/cli/bench.py": "five figures on one rig; apart they would each bring up a product of their own",
     "src/tripartite/cli/doctor.py": "one look each at the machine, the database, the estate; all told in one shape",
     "src/tripartite/components/console/views/matching.py": "one table: order, receipts and invoice side by side",

@@ -152,11 +152,13 @@ def upper(
 
 def test_the_most_specific_row_speaks_supplier_before_company_before_category_before_currency() -> None:
     several = with_prices(
-        price_row(id="currency", upper_percent="1"),
-        price_row(id="category", category="mro", upper_percent="2"),
-        price_row(id="company", company="DE01", upper_percent="3"),
-        price_row(id="company-category", company="DE01", category="mro", upper_percent="4"),
-        price_row(id="supplier", supplier="sup_1", upper_percent="5"),
+        price_row(id="currency", upper_percent="1", cumulative_upper_percent="5"),
+        price_row(id="category", category="mro", upper_percent="2", cumulative_upper_percent="5"),
+        price_row(id="company", company="DE01", upper_percent="3", cumulative_upper_percent="5"),
+        price_row(
+            id="company-category", company="DE01", category="mro", upper_percent="4", cumulative_upper_percent="5"
+        ),
+        price_row(id="supplier", supplier="sup_1", upper_percent="5", cumulative_upper_percent="5"),
     )
     assert check_pack(several, ESTATE) == []
     assert upper(several, company="PL02") == "1"
@@ -170,7 +172,7 @@ def test_the_most_specific_row_speaks_supplier_before_company_before_category_be
 def test_a_row_speaks_from_its_first_day_until_the_day_before_its_end() -> None:
     dated = with_prices(
         price_row(id="old", until="2026-12-01", upper_percent="2"),
-        price_row(id="new", from_="2026-12-01", upper_percent="3"),
+        price_row(id="new", from_="2026-12-01", upper_percent="3", cumulative_upper_percent="3"),
     )
     assert check_pack(dated, ESTATE) == []
     assert [upper(dated, on=date(2026, 11, 30)), upper(dated, on=date(2026, 12, 1))] == ["2", "3"]

@@ -195,7 +195,9 @@ class Pack(msgspec.Struct, frozen=True, dict=True):
         top = max((weight(row) for row in fitting), default=0)
         # "above 0" is the row for every amount, the smallest included.
         passed = [
-            row for row in fitting if weight(row) == top and (abs(amount) > Amount(row.above) or row.above == "0")
+            row
+            for row in fitting
+            if weight(row) == top and (abs(amount) > Amount(row.above) or Decimal(row.above) == 0)
         ]
         best: ApprovalRow | None = max(passed, key=lambda row: Decimal(row.above), default=None)
         return best
@@ -225,7 +227,7 @@ class Pack(msgspec.Struct, frozen=True, dict=True):
             if row.company not in (company, "*") or row.currency not in (currency, "*"):
                 continue
             above = Decimal(row.above)
-            if not row.valid_from <= on < row.until or not (amount > above or row.above == "0"):
+            if not row.valid_from <= on < row.until or not (amount > above or above == 0):
                 continue
             rank = (row.company != "*", row.currency != "*", above)
             if best_rank is None or rank > best_rank:
