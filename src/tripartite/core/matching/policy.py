@@ -163,6 +163,11 @@ def bound(word: str) -> Fraction | None:
     return EXACT if word == "exact" else exact(Fraction(word))
 
 
+def is_stated(limit: Fraction | None) -> bool:
+    """Whether a bound is a stated number, not a word. A bound that notes what it is asked answers for itself."""
+    return limit is not None and getattr(limit, "is_stated", limit is not EXACT)
+
+
 def within(
     difference: Fraction,
     reference: Fraction,
@@ -179,9 +184,7 @@ def within(
     if difference <= 0:
         return True
     answers = []
-    if percent is not None and not (
-        reference == 0 and percent is not EXACT and absolute is not None and absolute is not EXACT
-    ):
+    if percent is not None and not (reference == 0 and is_stated(percent) and is_stated(absolute)):
         answers.append(difference * 100 <= reference * percent)
     if absolute is not None:
         answers.append(difference <= absolute)
