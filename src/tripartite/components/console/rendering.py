@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from tripartite.components.console import assets, words
 from tripartite.components.console.formats import indented, visible
+from tripartite.components.console.views import links
 
 CONTENT_POLICY = (
     "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -52,7 +53,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.globals.update(asset=assets.load().url, indented=indented, marks=words)
+    made.globals.update(asset=assets.load().url, indented=indented, marks=words, to=links)
     return made
 
 

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import parse_qsl
 
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from tripartite.components.console import act_pages, assets, invoice_pages, signing_in
+from tripartite.components.console import act_pages, assets, document_pages, invoice_pages, signing_in
 from tripartite.components.console.asking import path
 from tripartite.components.console.rendering import html, render
 from tripartite.components.console.views import lists
 from tripartite.components.console.views.proof import check_leaf
 from tripartite.components.console.views.waterfall import waterfall
-from tripartite.components.console.visit import Visit, Web, for_reader, required, surroundings
+from tripartite.components.console.visit import Visit, Web, for_reader, query_of, required, surroundings
 from tripartite.core.invoice_life import OPEN, STATES
 from tripartite.runtime.component import Ports
 from tripartite.runtime.http_app import Problem, permission
@@ -66,10 +65,18 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         return await for_reader(request, ports, work)
 
     async def invoice_list(visit: Visit) -> tuple[lists.Filter, str, dict[str, Any]]:
-        query = visit_query(visit)
+        query = query_of(visit)
         wanted = lists.read_filter(query.get("q", ""))
         after = query.get("after", "")
-        asked = path("invoices", state=wanted.state, code=wanted.code, q=wanted.text, after=after, limit=PAGE_ROWS)
+        asked = path(
+            "invoices",
+            state=wanted.state,
+            code=wanted.code,
+            supplier=wanted.supplier,
+            q=wanted.text,
+            after=after,
+            limit=PAGE_ROWS,
+        )
         return wanted, after, required(await visit.asking.one(asked))
 
     @get("/invoices", opt=permission("public"), include_in_schema=False)
@@ -106,7 +113,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         return await for_reader(request, ports, work, as_json=True)
 
     async def queue_rows(visit: Visit) -> tuple[lists.Filter, list[dict[str, Any]]]:
-        wanted = lists.read_filter(visit_query(visit).get("q", ""))
+        wanted = lists.read_filter(query_of(visit).get("q", ""))
         asked = path("exceptions", state=wanted.state, owner=wanted.owner, code=wanted.code, limit=QUEUE_ROWS)
         return wanted, required(await visit.asking.one(asked))["items"]
 
@@ -197,7 +204,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
     @get("/audit", opt=permission("public"), include_in_schema=False)
     async def audit(request: Web) -> Response[Any]:
         async def work(visit: Visit) -> Response[Any]:
-            leaf = visit_query(visit).get("leaf", "").strip()
+            leaf = query_of(visit).get("leaf", "").strip()
             state = required(await visit.asking.one(path("audit")))
             context = surroundings(
                 visit, request, ports, title="Audit", nav="audit", log=state, leaf=leaf, as_of=visit.formats.now
@@ -236,9 +243,5 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         return Response(found.content, media_type=found.media_type, headers=headers)
 
     pages = [overview, invoices, invoices_json, queue, queue_json, estate, estate_json, audit, leaf, trace, asset]
-    return [*signing_in.routes(ports), *pages, *invoice_pages.routes(ports), *act_pages.routes(ports)]
-
-
-def visit_query(visit: Visit) -> dict[str, str]:
-    """The query of the reader's address, the last of each name."""
-    return dict(parse_qsl(visit.address.partition("?")[2], keep_blank_values=False, max_num_fields=20))
+    further = (signing_in, invoice_pages, act_pages, document_pages)
+    return [*pages, *(route for each in further for route in each.routes(ports))]

@@ -91,6 +91,11 @@ def address_of(request: Web) -> str:
     return request.url.path + (f"?{query}" if query else "")
 
 
+def query_of(visit: Visit) -> dict[str, str]:
+    """The query of the reader's address, the last of each name."""
+    return dict(parse_qsl(visit.address.partition("?")[2], keep_blank_values=False, max_num_fields=20))
+
+
 def formats_of(request: Web, ports: Ports) -> Formats:
     """How this reader reads numbers and times."""
     zones = [company.time_zone for company in ports.estate.companies]

@@ -60,6 +60,72 @@ ORDER_STATES: Mapping[str, Mark] = {
     "sought": Mark("wait", "Looked for"),
     "requeried": Mark("wait", "Asked again"),
 }
+PUBLICATION_STATES: Mapping[str, Mark] = {
+    "none": Mark("wait", "Not told"),
+    "waiting": Mark("hold", "Waits"),
+    "owed": Mark("wait", "On its way"),
+    "acknowledged": Mark("agree", "Has it"),
+    "refused": Mark("refuse", "Refused"),
+    "set_aside": Mark("refuse", "Set aside"),
+    # of a receipt
+    "unknown": Mark("unknown", "Outcome unknown"),
+    "settled": Mark("agree", "Has it"),
+    "rejected": Mark("refuse", "Refused"),
+    "dead_letter": Mark("refuse", "Set aside"),
+    "dropped": Mark("wait", "Not needed any more"),
+}
+REQUISITION_STATES: Mapping[str, Mark] = {
+    "draft": Mark("wait", "Draft"),
+    "pending": Mark("ask", "Waits for approval"),
+    "approved": Mark("agree", "Approved"),
+    "ordered": Mark("agree", "Ordered"),
+    "rejected": Mark("refuse", "Rejected"),
+    "withdrawn": Mark("wait", "Withdrawn"),
+}
+APPROVAL_DECISIONS: Mapping[str, Mark] = {
+    "pending": Mark("ask", "Not decided yet"),
+    "approved": Mark("agree", "Approved"),
+    "rejected": Mark("refuse", "Rejected"),
+    "held": Mark("hold", "Held"),
+    "skipped": Mark("wait", "Skipped"),
+}
+BUDGET_OUTCOMES: Mapping[str, Mark] = {
+    "pending": Mark("wait", "Asked"),
+    "covered": Mark("agree", "Covered"),
+    "insufficient": Mark("refuse", "Not enough left"),
+    "not_checked": Mark("unknown", "Not checked"),
+}
+RECEIPT_KINDS: Mapping[str, Mark] = {
+    "receipt": Mark("agree", "Receipt"),
+    "service_entry": Mark("agree", "Service entry"),
+    "return": Mark("hold", "Return"),
+    "reversal": Mark("hold", "Reversal"),
+    "withdrawal": Mark("wait", "Withdrawal"),
+}
+PROPOSAL_STATES: Mapping[str, Mark] = {
+    "open": Mark("ask", "Waits for releases"),
+    "released": Mark("agree", "Released"),
+    "cancelled": Mark("wait", "Taken back"),
+}
+PAYMENT_STATES: Mapping[str, Mark] = {
+    "proposed": Mark("ask", "Proposed"),
+    "released": Mark("wait", "Released, not sent yet"),
+    "sent": Mark("wait", "At the bank"),
+    "executed": Mark("agree", "Paid"),
+    "rejected": Mark("refuse", "Refused by the bank"),
+    "returned": Mark("refuse", "Came back"),
+    "cancelled": Mark("wait", "Taken out"),
+}
+ELIGIBILITY: Mapping[str, Mark] = {
+    "eligible": Mark("agree", "May be paid"),
+    "suspended": Mark("refuse", "Payments suspended"),
+}
+BANK_CHANGE_STATES: Mapping[str, Mark] = {
+    "pending": Mark("ask", "Waits for confirmation"),
+    "confirmed": Mark("agree", "Confirmed"),
+    "refused": Mark("refuse", "Refused"),
+    "withdrawn": Mark("wait", "No longer stated"),
+}
 SUPPLIER_STATES: Mapping[str, Mark] = {
     "active": Mark("agree", "Active"),
     "blocked": Mark("refuse", "On hold"),
@@ -70,6 +136,13 @@ OPERATIONS: Mapping[str, str] = {
     "post_invoice": "Posting",
     "report_posting": "Tell of the posting",
     "report_hold": "Tell of the hold",
+    "report_refusal": "Tell of the refusal",
+    "report_payment": "Tell of the payment",
+    "record_payment": "Record the payment",
+    "publish_order": "Order",
+    "publish_receipt": "Receipt",
+    "record_receipt": "Receipt",
+    "send_payment_order": "Payment order",
 }
 ACTS: Mapping[str, str] = {
     "send": "sent",

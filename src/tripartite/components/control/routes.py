@@ -14,6 +14,8 @@ from tripartite.runtime.audit_proofs import Choice, NothingSealed, find_evidence
 from tripartite.runtime.component import Ports
 from tripartite.runtime.http_app import Page, Problem, companies_of, permission
 
+MOST_ASKED = 200
+
 
 def routes(ports: Ports) -> list[HTTPRouteHandler]:
     @get("/v1/exceptions", opt=permission("exception.read"), summary="Exceptions by money at risk")
@@ -54,10 +56,14 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
             raise Problem("access.not_found", 404, f"Nothing is known under {correlation_id}.")
         return {"correlation_id": correlation_id, "events": events, "as_of": ports.clock.now().isoformat()}
 
-    @get("/v1/deliveries", opt=permission("delivery.read"), summary="What is owed to the outside about an object")
-    async def list_deliveries(request: Request[Any, Any, Any], object_id: str) -> Page:
+    @get("/v1/deliveries", opt=permission("delivery.read"), summary="What is owed to the outside about objects")
+    async def list_deliveries(request: Request[Any, Any, Any], object_id: str = "", key: str = "") -> Page:
+        objects, keys = ([each for each in word.split(",") if each] for word in (object_id, key))
+        if not 0 < len(objects) + len(keys) <= MOST_ASKED:
+            words = f"Name 1 to {MOST_ASKED} objects (`object_id`) or deliveries (`key`), with commas between them."
+            raise Problem("intake.malformed", 400, words)
         async with ports.db.connection() as connection:
-            return Page(await store.deliveries_of(connection, object_id, companies_of(request)))
+            return Page(await store.deliveries_of(connection, objects, keys, companies_of(request)))
 
     @get("/v1/connections", opt=permission("estate.read"), summary="Each connection: circuit, calls, what is due")
     async def list_connections() -> Page:

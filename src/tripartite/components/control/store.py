@@ -173,17 +173,20 @@ async def overdue(connection: Connection, now: datetime, limit: int) -> list[Exc
 
 
 async def deliveries_of(
-    connection: Connection, object_id: str, companies: Sequence[str] | None
+    connection: Connection, objects: Sequence[str], keys: Sequence[str], companies: Sequence[str] | None
 ) -> list[dict[str, Any]]:
+    """What is owed about these objects, and the deliveries of these keys, each with every attempt; oldest first."""
     names = (
-        *("key", "connection", "operation", "state", "mode", "attempts", "probes", "due_at", "sent_at", "remote_ref"),
-        *("reason_code", "detail", "created_at", "updated_at"),
+        *("key", "connection", "operation", "object_kind", "object_id", "object_version", "company_code"),
+        *("correlation_id", "state", "mode", "attempts", "probes", "due_at", "first_sent_at", "sent_at", "accepted_at"),
+        *("remote_ref", "reason_code", "detail", "created_at", "updated_at"),
     )
     found = await execute(
         connection,
-        f"""SELECT {", ".join(names)} FROM deliveries.delivery WHERE object_id = %s
-        AND (%s::text[] IS NULL OR company_code = ANY(%s)) ORDER BY created_at""",
-        (object_id, companies, companies),
+        f"""SELECT {", ".join(names)} FROM deliveries.delivery WHERE key = ANY(
+            SELECT key FROM deliveries.delivery WHERE object_id = ANY(%s) UNION SELECT unnest(%s::text[]))
+        AND (%s::text[] IS NULL OR company_code = ANY(%s)) ORDER BY created_at, key LIMIT 1000""",
+        (list(objects), list(keys), companies, companies),
     )
     rows = [dict(zip(names, row, strict=True)) for row in await found.fetchall()]
     tries = await execute(

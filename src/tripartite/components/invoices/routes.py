@@ -78,14 +78,29 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         wanted: Annotated[str, Parameter(query="state")] = "",
         code: str = "",
         q: str = "",
+        supplier: str = "",
+        order: str = "",
+        company: str = "",
         after: str = "",
         limit: int = 50,
     ) -> Page:
+        if order and not company:
+            raise Problem(
+                "intake.malformed", 400, "An order is named with its `company`: numbers repeat among companies."
+            )
         cursor = _cursor(after)
         most = max(1, min(limit, 200))
         async with ports.db.connection() as connection:
             found = await store.invoices(
-                connection, state=wanted, code=code, text=q, after=cursor, limit=most, companies=companies_of(request)
+                connection,
+                state=wanted,
+                code=code,
+                text=q,
+                supplier=supplier,
+                order=(company, order) if order else None,
+                after=cursor,
+                limit=most,
+                companies=companies_of(request),
             )
         following = f"{found[-1]['changed_at'].isoformat()}/{found[-1]['invoice_id']}" if len(found) == most else ""
         return Page(found, following)

@@ -596,15 +596,22 @@ async def invoices(
     state: str = "",
     text: str = "",
     code: str = "",
+    supplier: str = "",
+    order: Key | None = None,
     after: tuple[datetime, str] | None = None,
     limit: int = 50,
     companies: Sequence[str] | None = None,
 ) -> list[dict[str, Any]]:
-    """Invoices, the newest change first; filtered by state, a reason code, or a number, supplier or document."""
+    """Invoices, the newest change first; filtered by state, a reason code, a supplier, an order that they name
+    (company, number), or a number, supplier's name or document.
+    """
+    of_order = """invoice_id IN (SELECT o.invoice_id FROM invoices.of_order o
+        WHERE (o.company_code, o.order_number) = (%(order_company)s, %(order_number)s)) AND"""
     found = await execute(
         connection,
         f"""SELECT {", ".join(LISTED)} FROM invoices.invoice
-        WHERE (%(state)s = '' OR state = %(state)s) AND (%(code)s = '' OR %(code)s = ANY(reason_codes))
+        WHERE {of_order if order else ""} (%(supplier)s = '' OR supplier_id = %(supplier)s)
+        AND (%(state)s = '' OR state = %(state)s) AND (%(code)s = '' OR %(code)s = ANY(reason_codes))
         AND (%(text)s = '' OR number ILIKE %(like)s OR supplier_name ILIKE %(like)s OR document = %(text)s)
         AND (%(at)s::timestamptz IS NULL OR (changed_at, invoice_id) < (%(at)s, %(id)s))
         AND (%(mine)s::text[] IS NULL OR company_code = ANY(%(mine)s))
@@ -613,6 +620,9 @@ async def invoices(
             "state": state,
             "text": text,
             "code": code,
+            "supplier": supplier,
+            "order_company": order[0] if order else "",
+            "order_number": order[1] if order else "",
             "like": "%" + text.replace("\\", "\\\\").replace("%", r"\%").replace("_", r"\_") + "%",
             "at": after[0] if after else None,
             "id": after[1] if after else "",

@@ -41,6 +41,7 @@ from tripartite.runtime.http_app import (
     principal_of,
 )
 from tripartite.runtime.keys import Keys
+from tripartite.runtime.paging import Place, place_of
 
 MOST_CHECKS = 500
 LARGEST_QUESTION = 1024 * 1024
@@ -89,9 +90,14 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
 
     @get("/v1/requisitions", opt=permission("requisition.read"), summary="Requisitions, by company and number")
     async def list_requisitions(
-        request: Request[Any, Any, Any], status: str = "", after: str = "", limit: int = 50
+        request: Request[Any, Any, Any],
+        status: str = "",
+        q: str = "",
+        newest: bool = False,
+        after: str = "",
+        limit: int = 50,
     ) -> Page:
-        return await _page(request, status, after, limit, lambda row, _: row)
+        return await _page(request, status, q, place=begin(after, newest=newest), limit=limit, shown=_short)
 
     @get("/v1/requisitions/{number:str}", opt=permission("requisition.read"), summary="One requisition, its orders")
     async def one_requisition(
@@ -101,9 +107,14 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
 
     @get("/v1/approvals", opt=permission("approval.read"), summary="Requisitions and how far their approval is")
     async def list_approvals(
-        request: Request[Any, Any, Any], status: str = "", after: str = "", limit: int = 50
+        request: Request[Any, Any, Any],
+        status: str = "",
+        q: str = "",
+        newest: bool = False,
+        after: str = "",
+        limit: int = 50,
     ) -> Page:
-        return await _page(request, status, after, limit, lambda row, value: {**row, **_approval(value)})
+        return await _page(request, status, q, place=begin(after, newest=newest), limit=limit, shown=_approval)
 
     @get("/v1/approvals/{number:str}", opt=permission("approval.read"), summary="Who approved a requisition, and when")
     async def one_approval(
@@ -115,13 +126,14 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
             value = await requisition_store.document(connection, found["company_code"], number)
         return {**{name: found[name] for name in names}, **_approval(value)}
 
-    async def _page(request: Request[Any, Any, Any], status: str, after: str, limit: int, shown: Any) -> Page:
-        company, _, number = after.partition("/")
+    async def _page(
+        request: Request[Any, Any, Any], status: str, text: str, *, place: Place, limit: int, shown: Any
+    ) -> Page:
         most = max(1, min(limit, 200))
         async with ports.db.connection() as connection:
-            found = await requisition_store.many(connection, status, (company, number), most, companies_of(request))
-        following = f"{found[-1][0]['company_code']}/{found[-1][0]['number']}" if len(found) == most else ""
-        return Page([shown(row, value) for row, value in found], following)
+            found = await requisition_store.many(connection, status, text, place, most, companies_of(request))
+        following = place.after(found[-1][0]) if len(found) == most else ""
+        return Page([{**row, **shown(value)} for row, value in found], following)
 
     async def checked(request: Request[Any, Any, Any]) -> Response[bytes]:
         body = await body_of(request, LARGEST_QUESTION)
@@ -213,6 +225,25 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         *(list_requisitions, one_requisition, list_approvals, one_approval),
         *(check_budgets, list_checks, one_check),
     ]
+
+
+def begin(after: str, *, newest: bool) -> Place:
+    """Where a page begins. Errors: `Problem` for what is no `next` of a page."""
+    try:
+        return place_of(after, newest=newest)
+    except ValueError:
+        raise Problem("intake.malformed", 400, "`after` is the `next` of an earlier page, and nothing else.") from None
+
+
+def _short(value: Requisition) -> dict[str, Any]:
+    """What a list says of a requisition beside its columns."""
+    return {
+        "currency": value.currency,
+        "amount": value.amount,
+        "requester": value.requester,
+        "cost_centre": value.cost_centre,
+        "approval": approval_state(value),
+    }
 
 
 def _approval(value: Requisition) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from tripartite.core.exceptions.record import ExceptionRecord
 from tripartite.core.money import Amount
 from tripartite.core.objects import Requisition
 from tripartite.runtime.db import Connection, execute
+from tripartite.runtime.paging import Place, starts_with
 
 Key = tuple[str, str]  # company, requisition number
 
@@ -228,15 +229,23 @@ async def document(connection: Connection, company_code: str, number: str) -> Re
 
 
 async def many(
-    connection: Connection, status: str, after: Key, limit: int, companies: Sequence[str] | None
+    connection: Connection, status: str, text: str, place: Place, limit: int, companies: Sequence[str] | None
 ) -> list[tuple[dict[str, Any], Requisition]]:
-    """A page of requisitions: each in short, and whole."""
+    """A page of requisitions from `place` on: each in short, and whole. `text` is the beginning of a number."""
     found = await execute(
         connection,
-        """SELECT company_code, number, version, status, order_number, correlation_id, recorded_at, document
-        FROM orders.requisition WHERE (company_code, number) > (%s, %s) AND (%s = '' OR status = %s)
-        AND (%s::text[] IS NULL OR company_code = ANY(%s)) ORDER BY company_code, number LIMIT %s""",
-        (*after, status, status, companies, companies, limit),
+        f"""SELECT company_code, number, version, status, order_number, correlation_id, recorded_at, document
+        FROM orders.requisition WHERE (%(status)s = '' OR status = %(status)s)
+        AND (%(text)s = '' OR number LIKE %(like)s) AND (%(mine)s::text[] IS NULL OR company_code = ANY(%(mine)s))
+        AND {place.begins} ORDER BY {place.order_by} LIMIT %(limit)s""",
+        {
+            "status": status,
+            "text": text,
+            "like": starts_with(text),
+            "mine": companies,
+            "limit": limit,
+            **place.parameters,
+        },
     )
     names = [column.name for column in found.description or ()]
     rows = await found.fetchall()

@@ -7,10 +7,12 @@ from typing import Any
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 
-from tripartite.components.orders import budget_store, question_routes, store
+from tripartite.components.orders import budget_store, listing, question_routes, store
 from tripartite.components.orders.asking import put_question
 from tripartite.components.orders.budgets import can_ask
 from tripartite.components.orders.handlers import QUESTION
+from tripartite.components.orders.publications import object_id_of
+from tripartite.components.orders.question_routes import begin
 from tripartite.components.orders.received import quantities, receipts_of
 from tripartite.core import codec
 from tripartite.core.events import Ask
@@ -21,13 +23,20 @@ from tripartite.runtime.http_app import Page, Problem, companies_of, may_see, pe
 
 def routes(ports: Ports) -> list[HTTPRouteHandler]:
     @get("/v1/purchase-orders", opt=permission("order.read"), summary="Orders, by company and number")
-    async def list_orders(request: Request[Any, Any, Any], after: str = "", limit: int = 50) -> Page:
-        company, _, number = after.partition("/")
-        most = max(1, min(limit, 200))
+    async def list_orders(
+        request: Request[Any, Any, Any],
+        status: str = "",
+        supplier: str = "",
+        q: str = "",
+        newest: bool = False,
+        after: str = "",
+        limit: int = 50,
+    ) -> Page:
+        most, place = max(1, min(limit, 200)), begin(after, newest=newest)
+        wanted = listing.Wanted(status, supplier, q)
         async with ports.db.connection() as connection:
-            found = await store.orders(connection, (company, number), most, companies_of(request))
-        following = f"{found[-1]['company_code']}/{found[-1]['number']}" if len(found) == most else ""
-        return Page(found, following)
+            found = await listing.page(connection, wanted, place, most, companies_of(request))
+        return Page(found, place.after(found[-1]) if len(found) == most else "")
 
     @get("/v1/purchase-orders/{number:str}", opt=permission("order.read"), summary="One order and what came for it")
     async def one_order(
@@ -54,9 +63,16 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         async with ports.db.connection() as connection:
             came = await receipts_of(connection, value.company_code, value.number)
             answer = await budget_store.answered(connection, (value.company_code, QUESTION, number))
+            key = (value.company_code, value.number)
+            source, recorded_at = await listing.recorded(connection, key) or ("", None)
+            standing = (await listing.publications(connection, [key])).get(key)
         return {
             **codec.builtins(value),
             "correlation_id": correlation_id,
+            "object_id": object_id_of(key),
+            "source": source,
+            "recorded_at": recorded_at,
+            "publication": standing,
             "quantities": quantities(value, came),
             "asked_at": answer[0] if answer else None,
         }

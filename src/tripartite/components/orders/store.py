@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from tripartite.core import codec
 from tripartite.core.objects import Order
@@ -60,20 +59,6 @@ async def recorded_since(connection: Connection, company_code: str, number: str,
         (company_code, number, since),
     )
     return await found.fetchone() is not None
-
-
-async def orders(
-    connection: Connection, after: tuple[str, str], limit: int, companies: Sequence[str] | None
-) -> list[dict[str, Any]]:
-    found = await execute(
-        connection,
-        """SELECT company_code, number, version, supplier_id, status, currency, correlation_id, recorded_at
-        FROM orders.purchase_order WHERE (company_code, number) > (%s, %s)
-        AND (%s::text[] IS NULL OR company_code = ANY(%s)) ORDER BY company_code, number LIMIT %s""",
-        (*after, companies, companies, limit),
-    )
-    names = [column.name for column in found.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in await found.fetchall()]
 
 
 async def known_numbers(connection: Connection, wanted: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:

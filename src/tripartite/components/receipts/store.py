@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from tripartite.core import codec
-from tripartite.core.objects import Receipt
 from tripartite.runtime.db import Connection, execute
 from tripartite.runtime.versions import VersionedTable
 
@@ -34,49 +31,6 @@ async def link_orders(connection: Connection, rows: Sequence[tuple[str, str, str
         SELECT DISTINCT * FROM unnest(%s::text[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING""",
         [[row[place] for row in rows] for place in range(3)],
     )
-
-
-async def receipt(connection: Connection, number: str, companies: Sequence[str] | None) -> tuple[Receipt, str] | None:
-    found = await execute(
-        connection,
-        """SELECT document, correlation_id FROM receipts.receipt
-        WHERE number = %s AND (%s::text[] IS NULL OR company_code = ANY(%s)) LIMIT 1""",
-        (number, companies, companies),
-    )
-    row = await found.fetchone()
-    return (codec.decode_own(row[0], Receipt), row[1]) if row else None
-
-
-async def receipts(
-    connection: Connection, order_number: str, after: tuple[str, str], limit: int, companies: Sequence[str] | None
-) -> list[dict[str, Any]]:
-    """Receipts by company and number; of one order where `order_number` is given."""
-    found = await execute(
-        connection,
-        """SELECT r.company_code, r.number, r.version, r.kind, r.posted_on, r.correlation_id, r.recorded_at, r.document
-        FROM receipts.receipt r WHERE (r.company_code, r.number) > (%(c)s, %(n)s)
-        AND (%(o)s = '' OR EXISTS (SELECT 1 FROM receipts.of_order o WHERE o.company_code = r.company_code
-            AND o.number = r.number AND o.order_number = %(o)s))
-        AND (%(mine)s::text[] IS NULL OR r.company_code = ANY(%(mine)s))
-        ORDER BY r.company_code, r.number LIMIT %(limit)s""",
-        {"c": after[0], "n": after[1], "o": order_number, "mine": companies, "limit": limit},
-    )
-    rows = []
-    for row in await found.fetchall():
-        value = codec.decode_own(row[7], Receipt)
-        rows.append(
-            {
-                "company_code": row[0],
-                "number": row[1],
-                "version": row[2],
-                "kind": row[3],
-                "posted_on": row[4],
-                "correlation_id": row[5],
-                "recorded_at": row[6],
-                "lines": codec.builtins(value.lines),
-            }
-        )
-    return rows
 
 
 async def want_requery(

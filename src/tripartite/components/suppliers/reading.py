@@ -5,7 +5,7 @@ A caller who is bound to companies sees the suppliers of these companies and tho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -13,6 +13,7 @@ from tripartite.core import codec
 from tripartite.core.objects import Supplier
 from tripartite.core.suppliers.eligibility import Suspension
 from tripartite.runtime.db import Connection, execute
+from tripartite.runtime.paging import starts_with
 
 _SEEN = "(%(mine)s::text[] IS NULL OR company_codes = '{}' OR company_codes && %(mine)s::text[])"
 
@@ -58,14 +59,37 @@ async def answers(
     return {key: [each for each in rows if each[0] == key] if key in exact else rows for key, rows in by.items()}
 
 
+class Wanted(msgspec.Struct, frozen=True):
+    """What is asked of the list: these ids and no others, or what a number or name begins with; in which order."""
+
+    ids: tuple[str, ...] = ()
+    text: str = ""
+    by: str = "id"
+
+
+ORDERS: Mapping[str, str] = {"id": "supplier_id", "name": "lower(name), supplier_id"}
+
+
 async def suppliers(
-    connection: Connection, after: str, limit: int, companies: Sequence[str] | None
+    connection: Connection, wanted: Wanted, after: str, limit: int, companies: Sequence[str] | None
 ) -> list[tuple[Supplier, str]]:
+    """A page of suppliers with whether each may be paid. `after` is the id that the page before ended with."""
+    order_by = ORDERS[wanted.by]
+    begins = f"({order_by}) > (SELECT {order_by} FROM suppliers.supplier WHERE supplier_id = %(after)s)"
     found = await execute(
         connection,
-        f"""SELECT document, eligibility FROM suppliers.supplier WHERE supplier_id > %(after)s AND replaced_by = ''
-        AND {_SEEN} ORDER BY supplier_id LIMIT %(limit)s""",
-        {"after": after, "limit": limit, "mine": companies},
+        f"""SELECT document, eligibility FROM suppliers.supplier WHERE replaced_by = '' AND {_SEEN}
+        AND {begins if after else "true"} AND {"supplier_id = ANY(%(ids)s)" if wanted.ids else "true"}
+        AND (%(text)s = '' OR number LIKE %(like)s OR lower(name) LIKE lower(%(like)s))
+        ORDER BY {order_by} LIMIT %(limit)s""",
+        {
+            "after": after,
+            "ids": list(wanted.ids),
+            "text": wanted.text,
+            "like": starts_with(wanted.text),
+            "limit": limit,
+            "mine": companies,
+        },
     )
     return [(codec.decode_own(row[0], Supplier), row[1]) for row in await found.fetchall()]
 

@@ -140,14 +140,19 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
             raise Problem("access.not_found", 404, f"No supplier {supplier_id}.")
         return found
 
-    @get("/v1/suppliers", opt=permission("supplier.read"), summary="Suppliers, by id")
-    async def list_suppliers(request: Web, after: str = "", limit: int = 50) -> Page:
+    @get("/v1/suppliers", opt=permission("supplier.read"), summary="Suppliers, by id or by name")
+    async def list_suppliers(
+        request: Web, ids: str = "", q: str = "", by: str = "id", after: str = "", limit: int = 50
+    ) -> Page:
+        if by not in reading.ORDERS:
+            raise Problem("intake.malformed", 400, f"`by` is one of {', '.join(reading.ORDERS)}.")
         most = max(1, min(limit, 200))
+        wanted = reading.Wanted(tuple(each for each in ids.split(",") if each)[:200], q, by)
         async with ports.db.connection() as connection:
-            found = await reading.suppliers(connection, after, most, companies_of(request))
+            found = await reading.suppliers(connection, wanted, after, most, companies_of(request))
         return Page(
             [{**public(each), "eligibility": eligibility} for each, eligibility in found],
-            found[-1][0].supplier_id if len(found) == most else "",
+            found[-1][0].supplier_id if len(found) == most and not wanted.ids else "",
         )
 
     @get("/v1/suppliers/{supplier_id:str}", opt=permission("supplier.read"), summary="One supplier")

@@ -13,7 +13,7 @@ from tripartite.components.console import words
 from tripartite.components.console.formats import Formats, exact
 from tripartite.components.console.words import Mark
 
-_FILTERS = ("state", "code", "owner")
+_FILTERS = ("state", "code", "owner", "supplier")
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -22,6 +22,7 @@ class Filter(msgspec.Struct, frozen=True):
     state: str = ""
     code: str = ""
     owner: str = ""
+    supplier: str = ""
     text: str = ""
 
     def words(self) -> str:
