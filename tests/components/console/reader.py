@@ -51,7 +51,8 @@ class Reader:
     async def send(self, page: str, form: str, **typed: str) -> Answer:
         """Open `page`, fill the form whose address ends with `form`, and send it."""
         tree = await self.page(page)
-        (found,) = tree.xpath(f"//main//form[contains(@action, '{form}')]")
+        forms = tree.xpath("//main//form[@method='post']")
+        (found,) = [each for each in forms if each.attrib["action"].endswith(form)]
         fields = {each.attrib["name"]: each.attrib.get("value", "") for each in found.xpath(".//input[@name]")}
         return await self.post(found.attrib["action"], {**fields, **typed})
 

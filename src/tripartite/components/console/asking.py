@@ -42,10 +42,16 @@ class Answer(msgspec.Struct, frozen=True):
     words: str = ""
     reason_code: str = ""
     correlation_id: str = ""
+    next_action: str = ""
 
     @property
     def ok(self) -> bool:
         return 200 <= self.status < 300
+
+    @property
+    def wants_password(self) -> bool:
+        """Whether the owner asks the reader to prove once more who they are."""
+        return self.status in (401, 403) and "password" in f"{self.words} {self.next_action}".lower()
 
     @property
     def items(self) -> list[dict[str, Any]]:
@@ -85,6 +91,7 @@ class Asking:
             words=words,
             reason_code=str(problem.get("reason_code", "")),
             correlation_id=str(problem.get("correlation_id", "")),
+            next_action=str(problem.get("next_action", "")),
         )
 
     async def all(self, paths: Mapping[str, str]) -> dict[str, Answer]:

@@ -197,14 +197,14 @@ async def held_items(
     """What is due and may not be paid, with every reason."""
     found = await execute(
         connection,
-        """SELECT DISTINCT h.invoice_id, h.kind, h.code, h.words FROM payments.held h
+        """SELECT DISTINCT h.invoice_id, i.number, h.kind, h.code, h.words FROM payments.held h
         JOIN payments.item i USING (invoice_id)
         WHERE i.company_code = %s AND i.currency = %s AND i.due_on <= %s AND NOT i.credit
         AND NOT EXISTS (SELECT 1 FROM payments.payment_item pi WHERE pi.invoice_id = i.invoice_id AND pi.living)
-        ORDER BY 1, 2, 3 LIMIT %s""",
+        ORDER BY 1, 3, 4 LIMIT %s""",
         (company, currency, until, limit),
     )
-    return _named(("invoice_id", "kind", "code", "words"), await found.fetchall())
+    return _named(("invoice_id", "invoice_number", "kind", "code", "words"), await found.fetchall())
 
 
 async def correlations(connection: Connection, invoices: Collection[str]) -> Mapping[str, str]:

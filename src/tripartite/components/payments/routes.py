@@ -13,7 +13,7 @@ from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
-from tripartite.components.payments import acts, asking, store
+from tripartite.components.payments import acts, asking, bank_words, store
 from tripartite.components.payments.acts import Answer, Hold, Why, perform
 from tripartite.components.payments.building import Refused, Wanted, build, cancel
 from tripartite.components.payments.desk import Desk
@@ -78,7 +78,15 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
 
     @get("/v1/payments/{number:str}", opt=permission("payment.read"), summary="One payment, everything beside it")
     async def one_payment(request: Request[Any, Any, Any], number: str) -> dict[str, Any]:
-        return {**await payment_of(request, number), "as_of": ports.clock.now()}
+        found = await payment_of(request, number)
+        async with ports.db.connection() as connection:
+            told = {
+                "orders": await bank_words.orders_of(connection, found["proposal"]),
+                "reports": await bank_words.reports_of(connection, found["order_number"], number),
+                "entries": await bank_words.entries_of(connection, found["order_number"], number),
+                "notices": await bank_words.notices_of(connection, number),
+            }
+        return {**found, **told, "as_of": ports.clock.now()}
 
     @get(
         "/v1/payments/{number:str}/confirmation",
@@ -137,7 +145,16 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
 
     @get("/v1/payment-proposals/{number:str}", opt=permission("payment.read"), summary="One payment proposal")
     async def one_proposal(request: Request[Any, Any, Any], number: str) -> dict[str, Any]:
-        return {**await proposal_of(request, number), "as_of": ports.clock.now()}
+        found = await proposal_of(request, number)
+        async with ports.db.connection() as connection:
+            told = {
+                "orders": await bank_words.orders_of(connection, number),
+                "reports": await bank_words.reports_of(connection, found["order_number"], ""),
+                "left_out": await asking.held_items(
+                    connection, found["company_code"], found["currency"], found["pay_until"]
+                ),
+            }
+        return {**found, **told, "as_of": ports.clock.now()}
 
     @post(
         "/v1/payment-proposals/{number:str}/releases",
