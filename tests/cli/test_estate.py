@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tripartite.cli.estate import check, init, known_kinds, policy_diff
+from tripartite.cli.estate import check, init, known_kinds
+from tripartite.cli.policy import diff as policy_diff
 
 
 @pytest.fixture

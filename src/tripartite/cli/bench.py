@@ -29,6 +29,7 @@ import msgspec
 import psycopg
 import uvloop
 
+from tripartite.cli.bench_backtest import measure as measure_backtest
 from tripartite.cli.running import COMPONENTS, load, say
 from tripartite.cli.staging import SECRETS, demo_estate, free_port
 from tripartite.core.matching.billed import Arrived
@@ -45,7 +46,7 @@ from tripartite.runtime.postgres import OWNER, SERVING, WORKER, EmbeddedPostgres
 from tripartite.runtime.process import Urls, prepare_database
 from tripartite.runtime.settings import Settings
 
-NAMES = ("intake_json", "intake_ubl", "end_to_end", "matching_core", "questions")
+NAMES = ("intake_json", "intake_ubl", "end_to_end", "matching_core", "questions", "backtest")
 TARGETS = {
     "intake_json": 5000.0,
     "intake_ubl": 2500.0,
@@ -404,6 +405,18 @@ async def questions(settings: Settings, count: int) -> list[Figure]:
     ]
 
 
+async def backtest(settings: Settings, count: int) -> list[Figure]:
+    """A change of policy over `count` invoices of ten lines; reading the same rows of history once is its limit."""
+    found = await measure_backtest(settings.home / "bench", count, RUNS)
+    what = f"{count} invoices of ten lines, {found.looked_at} decided again, {found.shifts} come out otherwise"
+    megabytes = found.memory / 2**20
+    return [
+        _figure("backtest", what, found.seconds, "s", found.scan_seconds),
+        _figure("backtest_ready", "made ready before, once for each invoice", [found.prepared_per_second], "/s", None),
+        _figure("backtest_memory", "the most that this process held", [megabytes], "MiB", None),
+    ]
+
+
 async def _clients(url: str, requests: Sequence[bytes], *, expect: bytes) -> list[float]:
     """Send prepared requests over `CLIENTS` connections kept alive; returns the seconds of each. A client of our own,
     because the load generator shares the two cores with what is measured.
@@ -474,6 +487,7 @@ _BENCHES: dict[str, Callable[[Settings, int], Coroutine[Any, Any, list[Figure]]]
     "end_to_end": end_to_end,
     "matching_core": matching_core,
     "questions": questions,
+    "backtest": backtest,
 }
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from tripartite.connectors import registry
 from tripartite.core.estate import Estate, EstateFinding, KindFacts, Wrong, check_estate, load_estate
-from tripartite.core.policy import Pack, PolicyFinding, check_pack, diff_packs, load_pack
+from tripartite.core.policy import Pack, PolicyFinding, check_pack, load_pack
 
 ESTATE_FILE = "estate.toml"
 
@@ -39,10 +39,11 @@ def known_kinds() -> Mapping[str, KindFacts]:
 
 def baseline_files() -> dict[str, str]:
     """The baseline policy pack, as its files."""
-    return _toml_files(resources.files("tripartite") / "policy_packs" / "baseline")
+    return toml_files(resources.files("tripartite") / "policy_packs" / "baseline")
 
 
-def _toml_files(folder: Traversable | Path) -> dict[str, str]:
+def toml_files(folder: Traversable | Path) -> dict[str, str]:
+    """The TOML files of a folder, by name. Errors: `OSError`, `ValueError`."""
     return {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".toml")}
 
 
@@ -80,7 +81,7 @@ def read_pack(estate: Estate, path: Path) -> Pack | list[Wrong]:
         return [Wrong(str(path), 0, "estate.policy", f"{estate.policy!r} leads out of the estate's folder")]
     if not folder.is_dir():
         return [Wrong(str(path), 0, "estate.policy", f"there is no folder {estate.policy!r} beside the estate")]
-    return load_pack(_toml_files(folder))
+    return load_pack(toml_files(folder))
 
 
 def check(path: Path, *, json: bool = False) -> int:
@@ -147,29 +148,3 @@ def _show(
         )
     elif errors:
         print(f"{errors} to settle before it may run.")
-
-
-def policy_diff(old: Path, new: Path, *, json: bool = False) -> int:
-    """Says what differs between two policy packs (folders), row by row. Exit 0 the same, 1 different, 2 unreadable."""
-    packs: list[Pack] = []
-    for folder in (old, new):
-        try:
-            read = load_pack(_toml_files(folder))
-        except (OSError, ValueError) as error:
-            print(f"{folder}: {error}", file=sys.stderr)
-            return 2
-        if isinstance(read, list):
-            for entry in read:
-                print(f"{folder}: {entry}", file=sys.stderr)
-            return 2
-        packs.append(read)
-    changes = diff_packs(*packs)
-    if json:
-        whole = {"old": packs[0].hash, "new": packs[1].hash, "changes": [msgspec.to_builtins(c) for c in changes]}
-        print(json_module.dumps(whole, indent=2))
-    else:
-        for change in changes:
-            what = f"{change.row} {change.key}".strip()
-            print(f"{change.kind:8} {what}: {change.before or 'nothing'} -> {change.after or 'nothing'}")
-        print(f"{len(changes)} differences.")
-    return 1 if changes else 0

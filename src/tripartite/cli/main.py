@@ -19,6 +19,7 @@ from cyclopts import App, Parameter
 
 from tripartite.cli import audit as audit_command
 from tripartite.cli import estate as estate_command
+from tripartite.cli.policy import policy
 from tripartite.cli.running import COMPONENTS, NotReady, Running, load, say
 from tripartite.connectors import registry
 from tripartite.core.day_zero import Kind
@@ -35,7 +36,6 @@ app = App(
 )
 audit = App(name="audit", help="The audit log: verify it, take evidence away.")
 connector = App(name="connector", help="The vendors and their powers; a simulator on a port.")
-policy = App(name="policy", help="Policy packs: prove one, compare two.")
 token = App(name="token", help="Tokens of machines that call the API: make one, revoke them.")
 app.command(audit)
 app.command(token)
@@ -325,18 +325,6 @@ def connector_simulate(kind: str, *, port: int = 20100, seed: int = 0, setting: 
     say(f"{kind} answers on http://127.0.0.1:{port}; stop with Ctrl-C.")
     uvloop.run(serve([Spec(kind, port, given, seed)]))
     return 0
-
-
-@policy.command(name="check")
-def policy_check(path: Path = Path(), *, json: Json = False) -> int:
-    """Prove the policy pack of an estate: gaps, overlaps, shadowed rows, bounds nothing can meet."""
-    return estate_command.check(path, json=json)
-
-
-@policy.command(name="diff")
-def policy_diff(old: Path, new: Path, *, json: Json = False) -> int:
-    """Say in words what differs between two policy packs."""
-    return estate_command.policy_diff(old, new, json=json)
 
 
 def run() -> None:

@@ -79,8 +79,9 @@ class Evidence(msgspec.Struct):
         )
 
 
-def make_evidence(invoices: int, lines: int, seed: int, *, trouble: float = 0.08) -> Evidence:
+def make_evidence(invoices: int, lines: int, seed: int, *, trouble: float = 0.08, first: int = 0) -> Evidence:
     """`invoices` invoices of `lines` lines, each with its own order and receipt; a share of `trouble` is not clean.
+    Numbers begin at `first`, so that loads of other `first` lie beside one another.
 
     Troubles: price, quantity, tax, total, charge, duplicate, missing references, other units, part bills.
     """
@@ -89,7 +90,7 @@ def make_evidence(invoices: int, lines: int, seed: int, *, trouble: float = 0.08
     evidence = Evidence([], [], [], suppliers)
     for number in range(invoices):
         kind = dice.choice(TROUBLES) if dice.random() < trouble else ""
-        _one(dice, evidence, number, lines, kind)
+        _one(dice, evidence, first + number, lines, kind)
     return evidence
 
 

@@ -205,7 +205,12 @@ def check_tolerated(work: Work) -> None:
 
 def sampled(bill: Bill, limits: Limits) -> bool:
     """Whether the beacon picks this invoice: nobody can predict it or rerun to escape. Rule: S43."""
+    return limits.one_in > 0 and drawn(bill.company, bill.supplier, bill.doc.number, limits)
+
+
+def drawn(company: str, supplier: str, number: str, limits: Limits) -> bool:
+    """Whether the lot of a policy falls on the invoice of these three."""
     if limits.one_in <= 0:
         return False
-    text = "|".join((limits.policy.sample.beacon, bill.company, bill.supplier, bill.doc.number))
+    text = "|".join((limits.policy.sample.beacon, company, supplier, number))
     return int.from_bytes(hashlib.sha256(text.encode()).digest(), "big") % limits.one_in == 0
