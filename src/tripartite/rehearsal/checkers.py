@@ -53,7 +53,8 @@ async def _near_duplicates(seen: Seen) -> tuple[int, list[str]]:
     rows = await seen.db.rows(
         """SELECT a.number, b.number FROM invoices.invoice a JOIN invoices.invoice b USING (company_code, supplier_id,
         kind, currency) WHERE a.invoice_id < b.invoice_id AND a.gross = b.gross AND a.number_folded = b.number_folded
-        AND a.state IN ('to_post', 'posted') AND b.state IN ('to_post', 'posted')"""
+        AND a.state IN ('to_post', 'posted') AND b.state IN ('to_post', 'posted')
+        AND NOT (a.part_of <> '' AND b.part_of <> '')"""
     )
     count = (await seen.db.rows("SELECT count(*) FROM invoices.invoice"))[0][0]
     return count, [f"{row[0]} and {row[1]} are both live" for row in rows]

@@ -60,6 +60,40 @@ def actor_of(principal: Principal) -> Actor:
 Act = Callable[[str, Actor, Told, Keep], Awaitable[Answered]]
 
 
+async def answered(
+    ports: Ports,
+    request: Request[Any, Any, Any],
+    seen: Callable[[], Awaitable[None]],
+    act: Callable[[Actor, Told, Keep], Awaitable[Answered]],
+    *,
+    needs_why: bool,
+) -> Response[bytes]:
+    """Read what is told, act once under its Idempotency-Key, answer. `seen` raises where the caller sees no such thing.
+
+    Errors: `Problem` for what is refused; `Malformed` for a body that is not what it should be.
+    """
+    body = await body_of(request, LARGEST_ACT)
+    told = codec.read_command(body or b"{}", Told)
+    if needs_why and not told.why.strip():
+        raise Problem("document.field_missing", 422, "Say why: it is read by whoever reviews it.", pointer="/why")
+    key, caller = idempotency_key(request), principal_of(request).name
+    digest = digest_of(request.url.path.encode() + b"\n" + body)
+    if key and (known := await _known(ports, caller, key)) is not None:
+        if known[0] != digest:
+            raise Problem("intake.key_reused", 409, f"The key {key!r} already stands for another request.")
+        return Response(known[1], media_type="application/json", headers={"idempotency-replayed": "true"})
+    await seen()
+
+    async def keep(connection: Connection, acted: Acted) -> None:
+        if key and not await KEYS.keep(connection, caller, key, digest, _written(acted)):
+            raise Problem("intake.key_reused", 409, f"The key {key!r} is being used by another request now.")
+
+    came = await act(actor_of(principal_of(request)), told, keep)
+    if isinstance(came, NotAllowed):
+        raise Problem(came.code, _STATUS.get(came.code, 409), came.words)
+    return Response(_written(came), media_type="application/json")
+
+
 def routes(ports: Ports) -> list[HTTPRouteHandler]:
     acts = Acts(ports)
 
@@ -73,26 +107,13 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
     async def answer(
         request: Request[Any, Any, Any], invoice_id: str, exception_id: str, act: Act, *, needs_why: bool
     ) -> Response[bytes]:
-        body = await body_of(request, LARGEST_ACT)
-        told = codec.read_command(body or b"{}", Told)
-        if needs_why and not told.why.strip():
-            raise Problem("document.field_missing", 422, "Say why: it is read by whoever reviews it.", pointer="/why")
-        key, caller = idempotency_key(request), principal_of(request).name
-        digest = digest_of(request.url.path.encode() + b"\n" + body)
-        if key and (known := await _known(ports, caller, key)) is not None:
-            if known[0] != digest:
-                raise Problem("intake.key_reused", 409, f"The key {key!r} already stands for another request.")
-            return Response(known[1], media_type="application/json", headers={"idempotency-replayed": "true"})
-        await seen(request, invoice_id, exception_id)
+        async def look() -> None:
+            await seen(request, invoice_id, exception_id)
 
-        async def keep(connection: Connection, acted: Acted) -> None:
-            if key and not await KEYS.keep(connection, caller, key, digest, _written(acted)):
-                raise Problem("intake.key_reused", 409, f"The key {key!r} is being used by another request now.")
+        async def one(by: Actor, told: Told, keep: Keep) -> Answered:
+            return await act(exception_id, by, told, keep)
 
-        came = await act(exception_id, actor_of(principal_of(request)), told, keep)
-        if isinstance(came, NotAllowed):
-            raise Problem(came.code, _STATUS.get(came.code, 409), came.words)
-        return Response(_written(came), media_type="application/json")
+        return await answered(ports, request, look, one, needs_why=needs_why)
 
     def route(name: str, wanted: str, summary: str, act: Act, *, needs_why: bool = True) -> HTTPRouteHandler:
         path = f"/v1/invoices/{{invoice_id:str}}/exceptions/{{exception_id:str}}/{name}"

@@ -31,7 +31,7 @@ from tripartite.runtime.bus import Outgoing, publish
 from tripartite.runtime.component import Ports
 from tripartite.runtime.db import Connection
 
-What = Literal["released", "consented", "approved", "refused", "taken", "paused", "resumed"]
+What = Literal["released", "consented", "approved", "refused", "taken", "paused", "resumed", "parted"]
 Judged = ExceptionRecord | NotAllowed | What
 Judge = Callable[[Connection, ExceptionRecord, Person], Awaitable[Judged]]
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from litestar.handlers import HTTPRouteHandler
 
-from tripartite.components.invoices import act_routes, flows
+from tripartite.components.invoices import act_routes, flows, part_routes
 from tripartite.components.invoices.deciding import Decider
 from tripartite.components.invoices.handlers import Invoices
 from tripartite.components.invoices.paying import on_payment_events
@@ -56,7 +56,7 @@ def _schedules(ports: Ports) -> list[Schedule]:
 
 
 def _routes(ports: Ports) -> list[HTTPRouteHandler]:
-    return [*routes(ports), *act_routes.routes(ports), *quote_routes(ports)]
+    return [*routes(ports), *act_routes.routes(ports), *part_routes.routes(ports), *quote_routes(ports)]
 
 
 component = Component(

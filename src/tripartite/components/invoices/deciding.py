@@ -166,16 +166,17 @@ class Decider:
             today,
         )
         explainer = Explainer(around, policy_of, today)
-        standing = await store.exceptions_of(
-            connection, [row.invoice_id for row in recorded if row.reason_codes or row.state in ("held", "parked")]
-        )
-        approvals = await people.approvals_of(connection, [row.invoice_id for row in recorded]) if recorded else {}
+        parts = [row.invoice_id for row, _ in new if row.part_of]  # with what people said of the whole
+        said_of = [row.invoice_id for row in recorded if row.reason_codes or row.state in ("held", "parked")]
+        standing = await store.exceptions_of(connection, [*said_of, *parts])
+        seen = [*(row.invoice_id for row in recorded), *parts]
+        approvals = await people.approvals_of(connection, seen) if seen else {}
         passing = any(results[row.invoice_id].verdict == "post" and not row.was_post for row in wanted)
         released = any(record.state == "released" for records in standing.values() for record in records)
         room = await store.room_of(connection, keys, untouched=released) if passing or released else {}
         written = Written([], [], [], [], [], [], [], [])
         fresh = {row.invoice_id for row, _ in new}
-        for row in sorted(wanted, key=lambda row: row.sequence):
+        for row in sorted(wanted, key=lambda row: (row.sequence, row.invoice_id)):
             self._one(
                 row,
                 documents[row.invoice_id],
@@ -252,7 +253,8 @@ class Decider:
             company=row.company_code,
             supplier=row.supplier_id,
             currency=row.currency,
-            gross=Amount(abs(row.gross or Decimal(0))),
+            # A part is approved as what was billed: by parting nobody gets below a limit.
+            gross=Amount(abs(around.whole_of(row).gross or Decimal(0))),
             on=today,
             content_hash=row.digest or row.invoice_id,
             document="credit_memo" if row.kind in ("credit_memo", "subsequent_credit") else "invoice",
@@ -463,7 +465,12 @@ class Decider:
                 posted_on=today,
                 payment_block="A" if decision.payment_block else "",
                 original_document=next(
-                    (other.document for other in around.rows.values() if other.number == invoice.original), ""
+                    (
+                        each.document
+                        for each in around.rows.values()
+                        if each.number == invoice.original and each.document
+                    ),
+                    "",
                 )
                 if invoice.original
                 else "",

@@ -90,8 +90,13 @@ class Neighbourhood(msgspec.Struct):
             for other in self.rows.values():
                 for key in _bearings(other, store.order_numbers(self.documents[other.invoice_id])):
                     self.index.setdefault(key, []).append(other)
-        found = {other.sequence: other for key in _bearings(row, numbers) for other in self.index.get(key, ())}
-        return [found[sequence] for sequence in sorted(found) if found[sequence].invoice_id != row.invoice_id]
+        near = (other for key in _bearings(row, numbers) for other in self.index.get(key, ()))
+        found = {(other.sequence, other.invoice_id): other for other in near if other.invoice_id != row.invoice_id}
+        return [found[place] for place in sorted(found)]
+
+    def whole_of(self, row: Row) -> Row:
+        """The row of what the supplier sent: of a part the invoice that was parted, else the row itself."""
+        return self.rows[_whole_of(row, self.rows)] if row.part_of else row
 
 
 def _bearings(row: Row, numbers: Sequence[str]) -> list[tuple[object, ...]]:
@@ -132,12 +137,14 @@ async def gather(
     asked = _asked(wanted, sorted(group))
     for twin in await _twins(connection, asked):
         rows.setdefault(twin.invoice_id, twin)
+    await _families(connection, rows)
     rows.update({row.invoice_id: row for row in wanted})
     for row in rows.values():
         if row.invoice_id not in documents:
             documents[row.invoice_id] = store.document_of(row)
     priors = await _priors(connection, asked, rows, documents)
     places = _places(rows, documents)
+    wholes = {row.invoice_id: _whole_of(row, rows) for row in rows.values() if row.part_of}
     arrived = [
         Arrived(
             row.invoice_id,
@@ -146,6 +153,8 @@ async def gather(
             places[row.invoice_id],
             was_post=row.was_post,
             dropped=row.state in ("refused", "replaced") and row.invoice_id not in own,
+            family=wholes[row.invoice_id] if row.part_of else "",
+            whole=documents[wholes[row.invoice_id]] if row.part_of else None,
         )
         for row in rows.values()
     ]
@@ -176,8 +185,31 @@ def _places(rows: dict[str, Row], documents: dict[str, Invoice]) -> dict[str, in
     plain = all(row.kind == "invoice" and not documents[row.invoice_id].replaces for row in rows.values())
     if not plain:
         return {row.invoice_id: row.sequence for row in rows.values()}
-    ordered = sorted(rows.values(), key=lambda row: (not row.was_post, row.sequence))
+    ordered = sorted(rows.values(), key=lambda row: (not row.was_post, row.sequence, row.invoice_id))
+    if any(row.part_of for row in ordered):  # they share the place of the whole, the proven part before the rest
+        return {row.invoice_id: place for place, row in enumerate(ordered, 1)}
     return {row.invoice_id: place for row, place in zip(ordered, sorted(r.sequence for r in ordered), strict=True)}
+
+
+async def _families(connection: Connection, rows: dict[str, Row]) -> None:
+    """Whole families, where one of them is there: a debt may be billed again that stands in its parts, or beside them.
+    Asks nothing where no invoice was parted.
+    """
+    near = list(rows.values())
+    while near:
+        children = {row.invoice_id for row in near if row.state == "replaced"}
+        parents = {row.part_of for row in near if row.part_of} - rows.keys()
+        found = await store.parts_of(connection, children) if children else []
+        found += await store.invoices_by_id(connection, parents)
+        near = [row for row in found if row.invoice_id not in rows]
+        rows.update({row.invoice_id: row for row in near})
+
+
+def _whole_of(row: Row, rows: Mapping[str, Row]) -> str:
+    """The id of the invoice that the supplier sent, of which this is a part."""
+    while row.part_of:
+        row = rows[row.part_of]
+    return row.invoice_id
 
 
 def _asked(wanted: Sequence[Row], group: Sequence[str]) -> list[tuple[str, Row]]:

@@ -99,6 +99,17 @@ async def add_approval(
     return await made.fetchone() is not None
 
 
+async def copy_approvals(connection: Connection, invoice_id: str, part_id: str) -> None:
+    """What was approved of an invoice is approved of a part of it: the content that was seen is the same."""
+    await execute(
+        connection,
+        """INSERT INTO invoices.approval (invoice_id, content_hash, role, person, why, at)
+        SELECT %s, content_hash, role, person, why, at FROM invoices.approval WHERE invoice_id = %s
+        ON CONFLICT DO NOTHING""",
+        (part_id, invoice_id),
+    )
+
+
 async def add_consent(
     connection: Connection, record: ExceptionRecord, by: Person, why: str, at: datetime
 ) -> Person | None:

@@ -14,6 +14,7 @@ from litestar.params import Parameter
 from tripartite.components.invoices import quotes, store
 from tripartite.components.invoices.deciding import Decider
 from tripartite.components.invoices.gathering import gather, keys_of
+from tripartite.components.invoices.parting import parts_view
 from tripartite.components.invoices.paying import paid_on, payments_of
 from tripartite.components.invoices.store import Row
 from tripartite.core import codec
@@ -116,6 +117,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         async with ports.db.connection() as connection:
             row = await row_of(connection, request, invoice_id)
             payments = (await payments_of(connection, [invoice_id])).get(invoice_id, [])
+            parts = await store.parts_of(connection, [invoice_id]) if row.state == "replaced" else []
         return {
             "invoice_id": row.invoice_id,
             "number": row.number,
@@ -126,6 +128,8 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
             "waits_for": row.waits_for,
             "document": row.document,
             "payment_block": row.payment_block,
+            "part_of": row.part_of,
+            "parts": parts_view({each.invoice_id: each for each in parts}, invoice_id),
             "correlation_id": row.correlation_id,
             "as_of": ports.clock.now().isoformat(),
         }
@@ -176,6 +180,8 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
             "waits_for": row.waits_for,
             "document": row.document,
             "posted_at": row.posted_at,
+            "part_of": row.part_of,
+            "parts": parts_view(around.rows, invoice_id),
             "paid_on": paid_on(payments),
             "payments": payments,
             "correlation_id": row.correlation_id,

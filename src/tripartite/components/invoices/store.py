@@ -65,6 +65,7 @@ class Row(msgspec.Struct, kw_only=True):
     findings: bytes
     version: int
     changed_at: datetime
+    part_of: str = ""  # the invoice that it is a part of (parting.py)
 
 
 COLUMNS = Row.__struct_fields__
@@ -268,6 +269,16 @@ async def invoices_by_id(connection: Connection, ids: Collection[str]) -> list[R
         return []
     found = await execute(
         connection, f"SELECT {_SELECT} FROM invoices.invoice WHERE invoice_id = ANY(%s)", (sorted(ids),)
+    )
+    return [_row(row) for row in await found.fetchall()]
+
+
+async def parts_of(connection: Connection, ids: Collection[str]) -> list[Row]:
+    """The parts that stand in the place of these invoices."""
+    found = await execute(
+        connection,
+        f"SELECT {_SELECT} FROM invoices.invoice WHERE part_of <> '' AND part_of = ANY(%s) ORDER BY invoice_id",
+        (sorted(ids),),
     )
     return [_row(row) for row in await found.fetchall()]
 

@@ -34,7 +34,8 @@ class Arrived(msgspec.Struct, frozen=True):
 
     `sequence` orders arrivals. `decided`: it was decided before; `was_post`: it was decided `post` at some time.
     `kept`: it is paid, and this result stands whatever comes. `dropped`: refused, or found to be a duplicate before;
-    it counts for nothing.
+    it counts for nothing. `family`, `whole`: it is a part of a document that the supplier sent: the id of that one and
+    what was sent, by which the part is known where debts are compared.
     """
 
     invoice_id: str
@@ -45,6 +46,8 @@ class Arrived(msgspec.Struct, frozen=True):
     was_post: bool = False
     kept: MatchResult | None = None
     dropped: bool = False
+    family: str = ""
+    whole: Invoice | None = None
 
 
 class BilledLine:
@@ -188,6 +191,7 @@ class Bill:
         "decided",
         "doc",
         "dropped",
+        "family",
         "fast",
         "folded",
         "gross_key",
@@ -229,15 +233,17 @@ class Bill:
         self.minor_scale = 10 ** minor_digits(doc.currency)
         # One minor unit at the scale of amounts; the finest currency has four digits, so it is at least 1.
         self.minor_size = AMOUNT_SCALE // self.minor_scale
-        self.number_key = number_key(doc.number)
-        self.folded = folded(doc.number) or self.number_key
+        whole = arrived.whole if arrived.whole is not None else doc
+        self.family = arrived.family or arrived.invoice_id
+        self.number_key = number_key(whole.number)
+        self.folded = folded(whole.number) or self.number_key
         self.receipts_named = any(line.receipt_number for line in doc.lines)
         self._numbers: BillNumbers | None = None
         self.fast: tuple[FastLine, ...] | None = None
         self.totals = (0, 0, 0, "")
         # Decimals hash by value, so 100 and 100.00 are one key; a total that is not stated equals no other.
-        self.gross_key: object = doc.gross if doc.gross is not None else self
-        self.net_key: object = doc.net if doc.net is not None else self
+        self.gross_key: object = whole.gross if whole.gross is not None else self
+        self.net_key: object = whole.net if whole.net is not None else self
         self._doc_digest = ""
 
     def numbers(self, book: Book) -> BillNumbers:

@@ -51,7 +51,7 @@ class Register:
         same_amount = self.by_amount.get((group, bill.gross_key, bill.day))
         if same_number is None and same_amount is None and not bill.receipts_named:
             return None
-        numbered = [other for other in same_number or () if other.kind == bill.kind]
+        numbered = [other for other in same_number or () if other.kind == bill.kind and not _kin(bill, other)]
         for other in numbered:
             if _exact(bill, other, limits):
                 return "duplicate.exact", other
@@ -71,6 +71,7 @@ class Register:
         for other in same_amount or ():
             if (
                 other.kind == bill.kind
+                and not _kin(bill, other)
                 and neighbours_swapped(other.folded, bill.folded)
                 and _comparable(bill, other, limits)
             ):
@@ -80,12 +81,18 @@ class Register:
                 for other in self.by_receipt.get(key, ()):
                     if (
                         other.kind == bill.kind
+                        and not _kin(bill, other)
                         and other.gross_key == bill.gross_key
                         and self.book.group(other.supplier) == group
                         and _comparable(bill, other, limits)
                     ):
                         return "duplicate.probable", other
         return None
+
+
+def _kin(bill: Bill, other: Known) -> bool:
+    """Whether both are parts of one document: the one debt, not two."""
+    return isinstance(other, Bill) and other.family == bill.family
 
 
 def _exact(bill: Bill, other: Known, limits: Limits) -> bool:

@@ -122,7 +122,9 @@ def released(work: Work, book: Book) -> Fraction:
         codes = at_fault.get(billed.line)
         if codes is None:
             release(billed.net_amount, billed.codes)
-        elif limits.release == "proven" and all(_provable(code) for code in codes):
+        elif limits.release == "proven" and all(
+            is_provable(code) or code == "match.price_over_limit" for code in codes
+        ):
             pieces = [piece for piece in work.pieces if piece.billed is billed]
             for piece in pieces:
                 part = piece.quantity - piece.excess
@@ -145,8 +147,9 @@ def released(work: Work, book: Book) -> Fraction:
     return -payable if work.bill.credit else payable
 
 
-def _provable(code: str) -> bool:
-    return code.startswith(("match.quantity_", "service.")) or code in ("match.not_received", "match.price_over_limit")
+def is_provable(code: str) -> bool:
+    """Whether a reason is about how much came: what did come of such a line is proven."""
+    return code.startswith(("match.quantity_", "service.")) or code == "match.not_received"
 
 
 def at_risk(work: Work, book: Book, stated: dict[tuple[int, str], Fraction | None]) -> Fraction:

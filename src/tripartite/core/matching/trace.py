@@ -139,6 +139,8 @@ def inputs_digest(book: Book, bill: Bill, limits: Limits, as_of: date, quote: Ta
         [book.contracts[order.contract] for order in orders if order.contract in book.contracts],
         *([quote] if quote is not None else ()),
     ]
+    if bill.family != bill.id:
+        looked_at.append([bill.family, bill.number_key, bill.gross_key, bill.net_key])
     # Only where there is any, so that a decision without opening balances keeps its digest.
     openings = [line.opening for name in names if name in book.orders for line in book.orders[name].lines]
     if any(openings):
