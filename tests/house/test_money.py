@@ -15,6 +15,7 @@ MAY_HOLD_FLOATS = {
     "src/tripartite/core/estate/reading.py::_floats": "recognises a float in a file in order to refuse it",
     "src/tripartite/components/console/asking.py::PATIENCE_SECONDS": "until an owner's answer is given up",
     "src/tripartite/components/console/formats.py::Formats.seconds": "shows how long a call took",
+    "src/tripartite/components/console/views/systems.py::lag_of": "shows how long a system took to follow",
     "src/tripartite/components/console/views/waterfall.py": "how wide a span is drawn, in percent of the trace",
     "src/tripartite/components/control/sequencer.py": "seconds between two rounds",
     "src/tripartite/components/gateway/flows.py": "seconds until a question is asked again",
