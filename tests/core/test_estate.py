@@ -320,3 +320,24 @@ def test_an_account_that_nobody_could_pay_from_is_found(changes: dict[str, str],
 def test_an_account_stands_once_and_its_bank_takes_orders() -> None:
     assert _found(TEXT + BANK + _account() + _account()) == [("unique", "account[2]")]
     assert _found(TEXT + BANK + _account(), writes=()) == [("account", "account[1].connection")]
+
+
+# Exchange rates
+
+
+def _rate(**changes: str) -> str:
+    row = {"currency": '"USD"', "into": '"EUR"', "from": "2026-01-01", "rate": '"0.92"', **changes}
+    return "\n[[exchange_rate]]\n" + "".join(f"{key} = {value}\n" for key, value in row.items())
+
+
+def test_exchange_rates_are_the_estates_word_and_are_proved_with_it() -> None:
+    made = estate(TEXT + _rate() + _rate(**{"from": "2026-06-01", "rate": '"0.90"'}))
+    assert [(each.from_currency, each.to_currency, str(each.rate)) for each in made.exchange] == [
+        ("USD", "EUR", "0.92"),
+        ("USD", "EUR", "0.90"),
+    ]
+    assert _found(TEXT + _rate()) == []
+    assert _found(TEXT + _rate() + _rate()) == [("unique", "exchange_rate[2]")]
+    assert _found(TEXT + _rate(into='"EURO"')) == [("currency", "exchange_rate[1].into")]
+    assert _found(TEXT + _rate(rate='"0"')) == [("exchange_rate", "exchange_rate[1].rate")]
+    assert _found(TEXT + _rate(into='"USD"')) == [("exchange_rate", "exchange_rate[1].rate")]

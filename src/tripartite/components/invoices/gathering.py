@@ -167,6 +167,7 @@ async def gather(
         suppliers=[SupplierFacts.of(each) for each in suppliers],
         companies=[CompanyFacts(each.code, each.currency) for each in estate.companies],
         taxes=taxes_of(estate, country),
+        exchange=estate.exchange,
         openings=openings.values(),
         billed_before=priors,
     )

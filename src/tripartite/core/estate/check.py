@@ -84,6 +84,7 @@ def check_estate(estate: Estate, kinds: Mapping[str, KindFacts], text: str = "")
     _tax_codes(estate, found)
     _mappings(estate, found)
     _accounts(estate, kinds, found)
+    _rates(estate, found)
     return found.all
 
 
@@ -400,6 +401,18 @@ def _accounts(estate: Estate, kinds: Mapping[str, KindFacts], found: _Findings) 
             found.error("account", (*here, "connection"), words)
         elif (facts := kinds.get(bank.kind)) is not None and "send_payment_order" not in facts.writes:
             found.error("account", (*here, "connection"), f"a {bank.kind} takes no payment orders")
+
+
+def _rates(estate: Estate, found: _Findings) -> None:
+    days = [f"{row.currency} in {row.into} from {row.valid_from}" for row in estate.rates]
+    _twice(found, "exchange_rate", days, "exchange rate")
+    for index, row in enumerate(estate.rates):
+        here: Path = ("exchange_rate", index)
+        for name, code in (("currency", row.currency), ("into", row.into)):
+            if code not in CURRENCIES:
+                found.error("currency", (*here, name), f"{code!r} is not an ISO 4217 code")
+        if row.currency == row.into or row.rate <= 0:
+            found.error("exchange_rate", (*here, "rate"), "a rate is above zero, between two currencies")
 
 
 def _list(names: Iterable[str]) -> str:

@@ -20,7 +20,7 @@ from tripartite.core.estate.calendar import Calendar
 from tripartite.core.estate.names import name_key, party_id_text_key, tax_id_key
 from tripartite.core.estate.reading import plain_data
 from tripartite.core.money import Rate
-from tripartite.core.objects.reference import TaxCode, TaxKind
+from tripartite.core.objects.reference import ExchangeRate, TaxCode, TaxKind
 
 Environment = Literal["development", "production"]
 Mode = Literal["observe", "propose", "act"]
@@ -168,6 +168,15 @@ class OwnAccount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     holder: str = ""  # where it is not the company's name
 
 
+class RateRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One unit of `currency` is `rate` units of `into`, from a day on until the next row of the pair."""
+
+    currency: str  # ISO 4217
+    into: str
+    valid_from: date = msgspec.field(name="from")
+    rate: Rate = msgspec.field()
+
+
 class Outbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What outbound calls may do beyond the rule (https to public addresses of a connection's own host)."""
 
@@ -212,6 +221,12 @@ class Estate(msgspec.Struct, frozen=True, dict=True):
     mappings: tuple[WordMapping, ...] = ()
     outbound: Outbound = Outbound()
     accounts: tuple[OwnAccount, ...] = ()
+    rates: tuple[RateRow, ...] = ()
+
+    @cached_property
+    def exchange(self) -> tuple[ExchangeRate, ...]:
+        """The exchange rates as the match takes them."""
+        return tuple(ExchangeRate(row.currency, row.into, row.valid_from, row.rate) for row in self.rates)
 
     @cached_property
     def _companies(self) -> dict[str, Company]:

@@ -19,6 +19,7 @@ from tripartite.core.estate.model import (
     Outbound,
     OwnAccount,
     Owner,
+    RateRow,
     Route,
     TaxCodeRow,
     WordMapping,
@@ -36,7 +37,10 @@ from tripartite.core.estate.reading import (
 
 FILE = "estate.toml"
 _TABLES = frozenset(
-    ["estate", "outbound", "company", "calendar", "connection", "owner", "route", "tax_code", "mapping", "account"]
+    [
+        *("estate", "outbound", "company", "calendar", "connection", "owner", "route", "tax_code", "mapping"),
+        *("account", "exchange_rate"),
+    ]
 )
 _SECRET = re.compile(r"(env:[A-Z][A-Z0-9_]{0,99}|file:[^\x00-\x1f]{1,400})\Z")
 
@@ -73,9 +77,10 @@ def load_estate(text: str, file: str = FILE) -> Estate | list[Wrong]:
     codes, bad_codes = convert_rows(file, text, table, "tax_code", TaxCodeRow)
     mappings, bad_mappings = convert_rows(file, text, table, "mapping", WordMapping)
     accounts, bad_accounts = convert_rows(file, text, table, "account", OwnAccount)
+    rates, bad_rates = convert_rows(file, text, table, "exchange_rate", RateRow)
     wrong = [entry for entry in (head, outbound) if isinstance(entry, Wrong)]
     wrong += [*bad_companies, *bad_calendars, *bad_connections, *bad_owners, *bad_routes, *bad_codes, *bad_mappings]
-    wrong += bad_accounts
+    wrong += [*bad_accounts, *bad_rates]
     if wrong or isinstance(head, Wrong) or isinstance(outbound, Wrong):
         return sorted(wrong, key=lambda entry: entry.line)
     return Estate(
@@ -91,6 +96,7 @@ def load_estate(text: str, file: str = FILE) -> Estate | list[Wrong]:
         mappings=mappings,
         outbound=outbound,
         accounts=accounts,
+        rates=rates,
     )
 
 
