@@ -24,7 +24,7 @@ from tripartite.cli.outages import Outages
 from tripartite.cli.running import say
 from tripartite.cli.staging import PAYING, PERSON, Stage, staged
 from tripartite.connectors.simulating import Fault
-from tripartite.rehearsal.kinds import SECOND_WAVE
+from tripartite.rehearsal.kinds import LATER
 from tripartite.rehearsal.scenario import Story, plan
 from tripartite.rehearsal.treasury import Treasury
 from tripartite.rehearsal.world import World
@@ -44,10 +44,9 @@ async def play(stage: Stage, story: Story, *, tell: Any = say, stops: Sequence[s
     """Play a story to rest."""
     outages = Outages(stage.vendors, stops)
     world = World(story, stage.vendors, stage.estate, stage.url, stage.token)
-    first = [each for each in story.documents if each.trouble not in SECOND_WAVE]
-    second = [each for each in story.documents if each.trouble in SECOND_WAVE]
-    late = [each for each in first if each.trouble == "late_order"]
-    in_time = [each for each in first if each.trouble != "late_order"]
+    first, second, third = story.waves()
+    late = [each for each in first if each.trouble in LATER]
+    in_time = [each for each in first if each.trouble not in LATER]
     here = await _moving(stage.db)
 
     async def come(**counts: int) -> None:
@@ -56,10 +55,10 @@ async def play(stage: Stage, story: Story, *, tell: Any = say, stops: Sequence[s
 
     try:
         await world.masters()
-        await world.accounts()
-        await come(suppliers=stage.new_suppliers(story))
+        suppliers = stage.met(story, "usual", "suspended")
+        await come(suppliers=suppliers)
         tell(f"{len(story.suppliers)} suppliers known")
-        wishes = await world.requisitions([*in_time, *late], story.today.year)
+        wishes = await world.requisitions(in_time, story.today.year)
         await come(requisitions=wishes)
         tell(f"{wishes} requisitions, checked against the budget; approvals follow")
         await world.approvals()
@@ -71,6 +70,10 @@ async def play(stage: Stage, story: Story, *, tell: Any = say, stops: Sequence[s
         receipts = await world.goods(in_time)
         await outages.over()
         await come(receipts=receipts)
+        for turn in (2, 3):
+            if counted := await world.goods(in_time, turn):
+                receipts += counted
+                await come(receipts=receipts)
         tell(f"{receipts} receipts, in procurement and the ERP too; invoices arrive")
         await _some_answers_lost(stage, len(story.documents))
         outages.begin("invoices")
@@ -78,24 +81,35 @@ async def play(stage: Stage, story: Story, *, tell: Any = say, stops: Sequence[s
         await outages.over()
         await come(documents=len(first))
         tell(f"{len(first)} documents decided; late receipts, late orders, twins, repeats and credits follow")
+        await world.newcomers()
+        suppliers += stage.met(story, "new")
+        await come(suppliers=suppliers)
+        wishes += await world.requisitions(late, story.today.year)
+        await come(requisitions=wishes)
+        await world.approvals()
         orders += await world.orders(late)
         await come(orders=orders)
         outages.begin("late")
         receipts += await world.goods(late) + await world.late_goods(first)
         intakes |= await world.invoices(second)
         await outages.over()
-        await come(documents=len(story.documents), receipts=receipts)
+        await come(documents=len(first) + len(second), receipts=receipts)
         await stage.vendors.faults("sap_s4hana", [])
         await rest(stage.db)
-        await _paid(stage, story, outages, tell)
+        receipts += await world.goods_sent_back(first)
+        await come(receipts=receipts)
+        treasury = Treasury(stage.desk, stage.vendors, PAYING, story.today)
+        await _paid(stage, story, treasury, outages, tell)
+        intakes |= await world.invoices(third)
+        await come(documents=len(story.documents))
+        await _paid_again(stage, treasury, tell)
     finally:
         await world.close()
     return Played(intakes, world.wished)
 
 
-async def _paid(stage: Stage, story: Story, outages: Outages, tell: Any) -> None:
-    """What is due is paid; some of it is refused, some comes back, is looked into, and is paid again."""
-    treasury = Treasury(stage.desk, stage.vendors, PAYING, story.today)
+async def _paid(stage: Stage, story: Story, treasury: Treasury, outages: Outages, tell: Any) -> None:
+    """What is due is paid; some of it is refused, and some comes back."""
     returned = (await _moving(stage.db)).returned
     outages.begin("payments")
     ordered = await treasury.pay()
@@ -104,8 +118,13 @@ async def _paid(stage: Stage, story: Story, outages: Outages, tell: Any) -> None
     await rest(stage.db)
     back = await treasury.send_back({each.account for each in story.suppliers if each.fate == "returned"})
     await rest(stage.db, Expected(returned=returned + back))
+    tell(f"{back} payments came back")
+
+
+async def _paid_again(stage: Stage, treasury: Treasury, tell: Any) -> None:
+    """What came back is looked into and paid again; the bank ends its day."""
     reopened = await treasury.reopen()
-    tell(f"{back} payments came back, {reopened} are opened again and paid")
+    tell(f"{reopened} payments are opened again and paid")
     await treasury.pay()
     await rest(stage.db)
     await treasury.end_day()

@@ -10,6 +10,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from tripartite.cli.demo_counts import latencies, stage_counts, step_counts
 from tripartite.cli.staging import BALANCES, KINDS, Stage
 from tripartite.rehearsal.checkers import check_all
 from tripartite.rehearsal.due import due
@@ -131,21 +132,16 @@ async def report(stage: Stage, story: Story, played: Played, seconds: float) -> 
         "planned": dict(Counter(f"{row['planned']['state']}" for row in rows)),
         "actual": dict(Counter(f"{row['actual']['state']}" for row in rows)),
         "scenario": dict(Counter(row["scenario"] for row in rows)),
+        **await stage_counts(stage.db),
     }
-    for stage_name, query in (
-        ("intake", "SELECT disposition, count(*) FROM gateway.intake GROUP BY 1"),
-        ("delivery", "SELECT operation || '.' || state, count(*) FROM deliveries.delivery GROUP BY 1"),
-        ("exception", "SELECT reason_code || '.' || state, count(*) FROM control.exception GROUP BY 1"),
-        ("attempt", "SELECT act || '.' || answer, count(*) FROM deliveries.attempt GROUP BY 1"),
-    ):
-        counts[stage_name] = {row[0]: row[1] for row in await stage.db.rows(query)}
-    differences = [row for row in rows if not row["ok"]]
+    differences = [row | {"words": await _words(stage.db, row["document"])} for row in rows if not row["ok"]]
     return {
         "ok": not differences and all(check.ok for check in checks),
         "seed": story.seed,
         "counts": counts,
         "outcomes": rows,
         "differences": differences,
+        "steps": await step_counts(stage.db),
         "invariants": [msgspec.to_builtins(check) for check in checks],
         "rates": {"documents_per_second": round(len(rows) / seconds, 1), "seconds": round(seconds, 1)},
         "latency_ms": await latencies(stage.db),
@@ -153,35 +149,22 @@ async def report(stage: Stage, story: Story, played: Played, seconds: float) -> 
     }
 
 
+async def _words(db: Database, number: str) -> list[str]:
+    """What stands on a document that did not come as planned, in the words of its exceptions."""
+    rows = await db.rows(
+        """SELECT e.reason_code || ': ' || coalesce(convert_from(e.record, 'UTF8')::jsonb ->> 'words', '')
+        FROM invoices.exception e JOIN invoices.invoice i USING (invoice_id)
+        WHERE e.state = 'open' AND i.number = %s""",
+        (number,),
+    )
+    return [row[0][:300] for row in rows]
+
+
 async def _sealed(db: Database) -> None:
     for _ in range(200):
         if (await db.rows("SELECT count(*) FROM audit.pending"))[0][0] == 0:
             return
         await asyncio.sleep(0.05)
-
-
-async def latencies(db: Database) -> dict[str, dict[str, float]]:
-    """From arrival to the first decision, and from the decision to the ERP's answer, in milliseconds."""
-    found = {}
-    for name, query in (
-        (
-            "arrival_to_decision",
-            """SELECT extract(epoch FROM d.at - i.received_at) * 1000 AS ms FROM invoices.decision d
-            JOIN invoices.invoice v USING (invoice_id) JOIN gateway.intake i ON i.intake_id = v.intake_id
-            WHERE d.number = 1""",
-        ),
-        (
-            "decision_to_posted",
-            """SELECT extract(epoch FROM updated_at - created_at) * 1000 AS ms FROM deliveries.delivery
-            WHERE operation = 'post_invoice' AND state = 'settled'""",
-        ),
-    ):
-        rows = await db.rows(
-            f"""SELECT coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY ms), 0)::float8,
-            coalesce(percentile_cont(0.99) WITHIN GROUP (ORDER BY ms), 0)::float8 FROM ({query}) AS all_of_them"""
-        )
-        found[name] = {"p50": round(rows[0][0], 1), "p99": round(rows[0][1], 1)}
-    return found
 
 
 def show(result: dict[str, Any]) -> None:
@@ -204,6 +187,7 @@ def show(result: dict[str, Any]) -> None:
     console.print(table)
     for row in result["differences"][:10]:
         console.print(f"differs: {row['document']} {row['scenario']}: planned {row['planned']}, came {row['actual']}")
+        console.print("\n".join(row["words"]))
     failed = [check for check in result["invariants"] if not check["ok"]]
     console.print(f"{len(result['invariants']) - len(failed)} of {len(result['invariants'])} invariants hold")
     for check in failed:

@@ -30,8 +30,12 @@ from tripartite.runtime.db import Database
 from tripartite.runtime.settings import Settings
 
 KINDS = ("coupa", "capture", "sap_s4hana", "warehouse", "avalara", "iso20022_bank")
-BALANCES = {"DE89370400440532013000": "900000000.00", "PL61109010140000071219812874": "900000000.00"}
-PAYING = (("DE01", "EUR"), ("PL02", "PLN"))
+PAYING = (("DE01", "EUR"), ("DE01", "USD"), ("PL02", "PLN"))
+BALANCES = {
+    "DE89370400440532013000": "900000000.00",
+    "DE62370400440532013001": "900000000.00",
+    "PL61109010140000071219812874": "900000000.00",
+}
 MACHINE = (
     "supplier.write",
     "intake.write",
@@ -142,9 +146,9 @@ class Stage(msgspec.Struct):
     desk: Desk
     _met: set[str] = set()
 
-    def new_suppliers(self, story: Story) -> int:
-        """How many suppliers of a story none of the earlier ones knew."""
-        numbers = {each.number for each in story.suppliers}
+    def met(self, story: Story, *parts: str) -> int:
+        """How many suppliers of these parts none of the earlier stories knew."""
+        numbers = {each.number for each in story.suppliers if each.part in parts}
         new = len(numbers - self._met)
         self._met |= numbers
         return new

@@ -33,6 +33,8 @@ def due(story: Story) -> Due:
         kind = KINDS[each.trouble]
         if kind.state != "posted" or not kind.payable:
             continue
+        if kind.wave == "third" and each.supplier.fate != "returned":
+            continue  # there is nothing left to pay from which it could be taken: it waits for the next invoice
         if each.supplier.fate == "refused":
             refused.add(each.index)
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 from xml.sax.saxutils import escape
 
+from tripartite.rehearsal.kinds import CREDITS
 from tripartite.rehearsal.scenario import COMPANIES, LOWERED, DocumentPlan
 
 _UBL = "urn:oasis:names:specification:ubl:schema:xsd:"
@@ -13,7 +14,7 @@ _UBL = "urn:oasis:names:specification:ubl:schema:xsd:"
 def ubl(each: DocumentPlan, *, due_on: date | None = None) -> bytes:
     """The document as its supplier's software would send it: UBL 2.1, EN 16931."""
     company = next(entry for entry in COMPANIES if entry.code == each.company)
-    credit = each.trouble == "credit"
+    credit = each.trouble in CREDITS
     root, line_name = ("CreditNote", "CreditNoteLine") if credit else ("Invoice", "InvoiceLine")
     quantity_name = "CreditedQuantity" if credit else "InvoicedQuantity"
     type_code = "<cbc:CreditNoteTypeCode>381" if credit else "<cbc:InvoiceTypeCode>380"
@@ -27,13 +28,14 @@ def ubl(each: DocumentPlan, *, due_on: date | None = None) -> bytes:
         if each.original
         else ""
     )
+    order = f"<cac:OrderReference><cbc:ID>{each.order}</cbc:ID></cac:OrderReference>" if each.order else ""
     lines = "".join(
         f"<cac:{line_name}><cbc:ID>{place}</cbc:ID>"
-        f'<cbc:{quantity_name} unitCode="EA">{line.billed}</cbc:{quantity_name}>'
+        f'<cbc:{quantity_name} unitCode="{line.unit}">{line.billed}</cbc:{quantity_name}>'
         f"<cbc:LineExtensionAmount {money}>{line.amount}</cbc:LineExtensionAmount>"
-        f"<cac:OrderLineReference><cbc:LineID>{line.line}</cbc:LineID></cac:OrderLineReference>"
+        f"{_order_line(line.line) if each.order else ''}"
         f"<cac:Item><cbc:Name>{escape(line.description)}</cbc:Name>"
-        f"<cac:BuyersItemIdentification><cbc:ID>{line.item}</cbc:ID></cac:BuyersItemIdentification>"
+        f"{_item(line.item) if line.item else ''}"
         f"<cac:ClassifiedTaxCategory>{category}</cac:ClassifiedTaxCategory></cac:Item>"
         f"<cac:Price><cbc:PriceAmount {money}>{line.billed_price}</cbc:PriceAmount></cac:Price></cac:{line_name}>"
         for place, line in enumerate(each.lines, 1)
@@ -44,7 +46,7 @@ def ubl(each: DocumentPlan, *, due_on: date | None = None) -> bytes:
         "<cbc:CustomizationID>urn:cen.eu:en16931:2017</cbc:CustomizationID>"
         f"<cbc:ID>{escape(each.number)}</cbc:ID><cbc:IssueDate>{each.issued_on}</cbc:IssueDate>"
         f"{type_code}{type_end}<cbc:DocumentCurrencyCode>{each.currency}</cbc:DocumentCurrencyCode>"
-        f"<cac:OrderReference><cbc:ID>{each.order}</cbc:ID></cac:OrderReference>{original}"
+        f"{order}{original}"
         f"{_party('AccountingSupplierParty', each.supplier.name, each.supplier.vat_id, each.supplier.country)}"
         f"{_party('AccountingCustomerParty', company.name, company.vat_id, company.country)}"
         f"<cac:TaxTotal><cbc:TaxAmount {money}>{each.tax}</cbc:TaxAmount><cac:TaxSubtotal>"
@@ -55,6 +57,14 @@ def ubl(each: DocumentPlan, *, due_on: date | None = None) -> bytes:
         f"<cbc:TaxInclusiveAmount {money}>{each.gross}</cbc:TaxInclusiveAmount>"
         f"<cbc:PayableAmount {money}>{each.gross}</cbc:PayableAmount></cac:LegalMonetaryTotal>{lines}</{root}>"
     ).encode()
+
+
+def _order_line(number: int) -> str:
+    return f"<cac:OrderLineReference><cbc:LineID>{number}</cbc:LineID></cac:OrderLineReference>"
+
+
+def _item(number: str) -> str:
+    return f"<cac:BuyersItemIdentification><cbc:ID>{number}</cbc:ID></cac:BuyersItemIdentification>"
 
 
 def _party(element: str, name: str, vat_id: str, country: str) -> str:

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 from stdnum.iso7064 import mod_11_10, mod_97_10
 
-from tripartite.rehearsal.kinds import KINDS, SECOND_WAVE, Trouble
+from tripartite.rehearsal.kinds import CREDITS, FIRST_WAVE, KINDS, Trouble
 
 Channel = Literal["capture", "ubl"]
 _CENT = Decimal("0.01")
@@ -46,7 +46,8 @@ SPENT = ("1000", "CC-900")  # a cost centre whose budget is used up
 
 class SupplierPlan(msgspec.Struct, frozen=True):
     """`fate`: what becomes of a payment to this supplier. `refused`: the bank says no, the account is closed.
-    `returned`: it is booked and comes back; a clerk looks into it, and the second payment stays.
+    `returned`: it is booked and comes back; a clerk looks into it, and the second payment stays. `part`: `new` is
+    created after his first invoice came; `suspended` bills what others deliver, and is not paid.
     """
 
     number: str
@@ -58,6 +59,7 @@ class SupplierPlan(msgspec.Struct, frozen=True):
     account: str = ""  # an IBAN
     institution: str = ""
     fate: Literal["paid", "refused", "returned"] = "paid"
+    part: Literal["usual", "new", "suspended"] = "usual"
 
 
 class LinePlan(msgspec.Struct, frozen=True):
@@ -65,7 +67,8 @@ class LinePlan(msgspec.Struct, frozen=True):
 
     `received`: what is there before the invoice, net of what was undone; `late`: what comes after it. `first`: the part
     of `received` that comes in a delivery of its own. `undone`: what was booked, reversed, and then counted anew.
-    `damaged`: what came broken, beside `received`.
+    `damaged`: what came broken, beside `received`. `sent_back`: what goes back after the invoice was posted.
+    `unit`: pieces, or hours of a service, of which nothing is received.
     """
 
     line: int
@@ -80,6 +83,12 @@ class LinePlan(msgspec.Struct, frozen=True):
     first: Decimal = Decimal(0)
     undone: Decimal = Decimal(0)
     damaged: Decimal = Decimal(0)
+    sent_back: Decimal = Decimal(0)
+    unit: str = "EA"
+
+    @property
+    def is_service(self) -> bool:
+        return self.unit == "HUR"
 
     @property
     def amount(self) -> Decimal:
@@ -105,6 +114,13 @@ class DocumentPlan(msgspec.Struct, frozen=True, kw_only=True):
     gross: Decimal
     account: tuple[str, str] = ("1000", "CC-100")
     original: str = ""
+    order_currency: str = ""
+    ordered_from: SupplierPlan | None = None  # where the order was placed with somebody else
+
+    @property
+    def orders_from(self) -> SupplierPlan:
+        """With whom its order was placed."""
+        return self.ordered_from or self.supplier
 
     @property
     def document_id(self) -> str:
@@ -140,6 +156,14 @@ class Story(msgspec.Struct, frozen=True):
     documents: tuple[DocumentPlan, ...]
     wishes: tuple[WishPlan, ...]
 
+    def waves(self) -> tuple[list[DocumentPlan], list[DocumentPlan], list[DocumentPlan]]:
+        """The documents in the order in which they come: first, those that speak of them, those after payment."""
+        of = {name: kind.wave for name, kind in KINDS.items()}
+        first, second, third = (
+            [each for each in self.documents if of[each.trouble] == wave] for wave in ("first", "second", "third")
+        )
+        return first, second, third
+
 
 _FIRST = (
     *("Aurum", "Kestrel", "Meridian", "Borealis", "Cobalt", "Delta", "Ember", "Fjord", "Granit", "Helix", "Iris"),
@@ -155,22 +179,26 @@ _ITEMS = (
 def plan(seed: int, count: int, today: date, *, first: int = 1) -> Story:
     """A story of `count` documents, numbered from `first`, issued in the two weeks before `today`."""
     chance = random.Random(f"story/{seed}/{count}")
-    suppliers = _suppliers(chance, max(6, min(60, count // 10)))
+    usual = _suppliers(chance, max(6, min(60, count // 10)))
+    suppliers = (*usual, *(_further(each, first) for each in ("new", "suspended")))
     troubles = _troubles(chance, count)
     documents: list[DocumentPlan] = []
     originals: list[DocumentPlan] = []
     for index, trouble in enumerate(troubles, first):
         issued = today - timedelta(days=chance.randint(1, 14))
         channel: Channel = "ubl" if chance.random() < 0.4 or trouble == "unreadable" else "capture"
-        if trouble in SECOND_WAVE and originals:
+        if trouble not in FIRST_WAVE and originals:
             # Twins, repeats and credits speak of an earlier clean invoice, each of one of its own.
             document = _after(originals.pop(0), index, trouble, channel)
         else:
             document = _document(chance, index, trouble, channel, chance.choice(_who(trouble, suppliers)), issued)
+            if trouble == "other_supplier":
+                others = [each for each in usual if each.company == document.company]
+                document = msgspec.structs.replace(document, ordered_from=chance.choice(others))
         if trouble == "clean":
             originals.append(document)
         documents.append(document)
-    return Story(seed, today, suppliers, tuple(documents), _wishes(chance, max(2, count // 25), suppliers))
+    return Story(seed, today, suppliers, tuple(documents), _wishes(chance, max(2, count // 25), usual))
 
 
 def _wishes(chance: random.Random, count: int, suppliers: tuple[SupplierPlan, ...]) -> tuple[WishPlan, ...]:
@@ -187,9 +215,11 @@ def _wishes(chance: random.Random, count: int, suppliers: tuple[SupplierPlan, ..
 
 def _who(trouble: Trouble, suppliers: tuple[SupplierPlan, ...]) -> tuple[SupplierPlan, ...]:
     """Whose documents may come to this trouble."""
-    if trouble == "tax_quoted":  # in Germany an engine is asked
-        return tuple(each for each in suppliers if each.company == "DE01")
-    return suppliers
+    part = {"new_supplier": "new", "other_supplier": "suspended", "suspended": "suspended"}.get(trouble, "usual")
+    mine = tuple(each for each in suppliers if each.part == part)
+    if trouble in ("tax_quoted", "foreign_order"):  # in Germany an engine is asked; it has an account in dollars too
+        return tuple(each for each in mine if each.company == "DE01")
+    return mine
 
 
 def _troubles(chance: random.Random, count: int) -> list[Trouble]:
@@ -205,11 +235,12 @@ def _troubles(chance: random.Random, count: int) -> list[Trouble]:
     for kind, number in numbers.items():
         if number == 0 and count >= 2 * len(KINDS):
             numbers[kind], numbers["clean"] = 1, numbers["clean"] - 1
-    first: list[Trouble] = [kind for kind in KINDS if kind not in SECOND_WAVE for _ in range(numbers[kind])]
-    second: list[Trouble] = [kind for kind in KINDS if kind in SECOND_WAVE for _ in range(numbers[kind])]
-    chance.shuffle(first)
-    chance.shuffle(second)
-    return first + second
+    waves: dict[str, list[Trouble]] = {"first": [], "second": [], "third": []}
+    for name, number in numbers.items():
+        waves[KINDS[name].wave] += [name] * number
+    for wave in waves.values():
+        chance.shuffle(wave)
+    return [name for wave in waves.values() for name in wave]
 
 
 def _suppliers(chance: random.Random, count: int) -> tuple[SupplierPlan, ...]:
@@ -235,6 +266,22 @@ def _suppliers(chance: random.Random, count: int) -> tuple[SupplierPlan, ...]:
         )
     chance.shuffle(made)
     return tuple(made)
+
+
+def _further(part: Literal["new", "suspended"], first: int) -> SupplierPlan:
+    """A supplier beside the usual ones: of each story a new one, and always the same one who bills for others."""
+    number = {"new": 7000 + first, "suspended": 6999}[part]
+    return SupplierPlan(
+        number=str(10380000 + number),
+        name={"new": f"Tandem Werkzeuge {first}", "suspended": "Ultra Trading"}[part],
+        country="DE",
+        vat_id=vat_id("DE", 10000000 + 7919 * (number + 1)),
+        prefix={"new": "TW", "suspended": "UT"}[part],
+        company="DE01",
+        account=iban("DE", number + 1),
+        institution="COBADEFFXXX",
+        part=part,
+    )
 
 
 def vat_id(country: str, number: int) -> str:
@@ -276,11 +323,12 @@ def _document(
         channel=channel,
         company=company.code,
         supplier=supplier,
-        order=f"45{index:08d}",
-        order_known=trouble != "unknown_order",
+        order=f"45{index:08d}" if trouble != "no_order" else "",
+        order_known=trouble not in ("unknown_order", "no_order"),
         number=f"{supplier.prefix}{index:07d}",
         issued_on=issued,
-        currency="USD" if trouble == "foreign_currency" else company.currency,
+        currency="USD" if trouble in ("foreign_currency", "foreign_order") else company.currency,
+        order_currency="USD" if trouble == "foreign_order" else company.currency,
         lines=tuple(lines),
         net=net,
         tax=tax,
@@ -318,6 +366,10 @@ def _line(
             return msgspec.structs.replace(line, received=quantity - few, damaged=few)
         case "over_billed" if wrong:
             return msgspec.structs.replace(line, received=quantity - few)
+        case "sent_back" if wrong:
+            return msgspec.structs.replace(line, sent_back=few)
+        case "service":
+            return msgspec.structs.replace(line, item="", description="Maintenance", received=Decimal(0), unit="HUR")
         case "price" if wrong:
             dearer = (price * Decimal("1.12")).quantize(_CENT) + Decimal("1.00")
             return msgspec.structs.replace(line, billed_price=dearer)
@@ -326,7 +378,7 @@ def _line(
 
 def _after(original: DocumentPlan, index: int, trouble: Trouble, channel: Channel) -> DocumentPlan:
     """A twin in disguise, a repeat, or a credit of a tenth, of an earlier clean invoice."""
-    if trouble == "credit":
+    if trouble in CREDITS:
         first = original.lines[0]
         back = Decimal(max(1, int(first.quantity / 10)))
         line = msgspec.structs.replace(first, billed=back, received=first.received)

@@ -15,7 +15,7 @@ import httpx2
 from tripartite.core.estate import Estate
 from tripartite.rehearsal import told
 from tripartite.rehearsal.einvoice import ubl
-from tripartite.rehearsal.scenario import COMPANIES, DocumentPlan, Story, WishPlan
+from tripartite.rehearsal.scenario import COMPANIES, DocumentPlan, Story, SupplierPlan, WishPlan
 from tripartite.rehearsal.vendors import Vendors
 
 TOGETHER = 2000  # documents told to a simulator in one call
@@ -28,6 +28,7 @@ class World:
     def __init__(self, story: Story, vendors: Vendors, estate: Estate, base_url: str, token: str) -> None:
         self._story, self._vendors, self._estate = story, vendors, estate
         self._asked: dict[str, int] = {}  # order -> the requisition that it comes from
+        self._undecided: list[int] = []
         self.wished: dict[int, WishPlan] = {}  # requisitions from which no order comes
         self._us = httpx2.AsyncClient(
             base_url=base_url, timeout=60.0, trust_env=False, headers={"authorization": f"Bearer {token}"}
@@ -36,13 +37,12 @@ class World:
     async def close(self) -> None:
         await self._us.aclose()
 
-    async def masters(self) -> None:
-        """Companies, tax codes and suppliers, in procurement and in the ERP."""
+    async def masters(self) -> int:
+        """Companies, tax codes and the suppliers that are known, in procurement and in the ERP; how many of these."""
         taxes = {
             row.foreign: self._rate(row.ours) for row in self._estate.mappings if self._of_sap(row.connection, row.kind)
         }
         companies = [{"code": each.code, "currency": each.currency, "country": each.country} for each in COMPANIES]
-        suppliers = self._story.suppliers
         await self._vendors.tell(
             "sap_s4hana",
             {
@@ -53,10 +53,22 @@ class World:
                     {"number": centre, "company": each.code} for each in COMPANIES for _, centre in each.accounts
                 ],
                 "tax_codes": taxes,
+            },
+        )
+        return await self._created([each for each in self._story.suppliers if each.part != "new"])
+
+    async def newcomers(self) -> int:
+        """Suppliers that are created after their first invoice came; how many."""
+        return await self._created([each for each in self._story.suppliers if each.part == "new"])
+
+    async def _created(self, suppliers: list[SupplierPlan]) -> int:
+        await self._vendors.tell(
+            "sap_s4hana",
+            {
                 "suppliers": [
                     {"number": each.number, "name": each.name, "vat": each.vat_id, "country": each.country}
                     for each in suppliers
-                ],
+                ]
             },
         )
         await self._vendors.tell(
@@ -76,14 +88,12 @@ class World:
                 ]
             },
         )
-
-    async def accounts(self) -> None:
-        """The suppliers' bank accounts that the company knows on day zero, by our API; and which are closed."""
-        known = [told.account_of(each) for each in self._story.suppliers]
-        answer = await self._us.post("/v1/suppliers", json=known)
+        # What the company knows of their bank accounts comes by our own API; the bank knows which are closed.
+        answer = await self._us.post("/v1/suppliers", json=[told.account_of(each) for each in suppliers])
         answer.raise_for_status()
-        closed = {each.account: "AC04" for each in self._story.suppliers if each.fate == "refused"}
+        closed = {each.account: "AC04" for each in suppliers if each.fate == "refused"}
         await self._vendors.tell("iso20022_bank", {"refuses": closed})
+        return len(suppliers)
 
     @staticmethod
     def _of_sap(connection: str, kind: str) -> bool:
@@ -94,15 +104,16 @@ class World:
 
     async def requisitions(self, documents: Iterable[DocumentPlan], year: int) -> int:
         """People at the plants ask for what they need; nobody has decided. How many requisitions there are."""
-        await self._vendors.tell("coupa", {"budgets": told.budgets(year)})
-        wishes = [*self._story.wishes, *_ordered(documents)]
+        wishes: list[WishPlan | DocumentPlan] = [*_ordered(documents)]
+        if not self.wished:
+            await self._vendors.tell("coupa", {"budgets": told.budgets(year)})
+            wishes = [*self._story.wishes, *wishes]
         for part in _parts(wishes):
-            ids = (await self._vendors.tell("coupa", {"requisitions": [told.wish(each) for each in part]}))[
-                "requisitions"
-            ]
-            for each, requisition in zip(part, ids, strict=True):
+            made = await self._vendors.tell("coupa", {"requisitions": [told.wish(each) for each in part]})
+            for each, requisition in zip(part, made["requisitions"], strict=True):
                 if isinstance(each, DocumentPlan):
                     self._asked[each.order] = requisition
+                    self._undecided.append(requisition)
                 else:
                     self.wished[requisition] = each
         return len(wishes)
@@ -114,7 +125,8 @@ class World:
             for key, wish in self.wished.items()
             if wish.fate == "rejected"
         ]
-        agreed = [{"id": key, "status": "approved", "approved_by": "mnowak"} for key in self._asked.values()]
+        agreed = [{"id": key, "status": "approved", "approved_by": "mnowak"} for key in self._undecided]
+        self._undecided = []
         for part in _parts([*refused, *agreed]):
             await self._vendors.tell("coupa", {"requisitions": part})
 
@@ -127,13 +139,17 @@ class World:
             await self._vendors.tell("coupa", {"orders": made, "requisitions": done})
         return len(known)
 
-    async def goods(self, documents: Iterable[DocumentPlan]) -> int:
-        """What the warehouse received, undid and counted anew before the invoices; how many documents of it."""
-        return await self._received([paper for each in _ordered(documents) for paper in told.goods_in_time(each)])
+    async def goods(self, documents: Iterable[DocumentPlan], turn: int = 1) -> int:
+        """What the warehouse received, undid (turn 2) and counted anew (3) before the invoices; how many documents."""
+        return await self._received([paper for each in _ordered(documents) for paper in told.goods_in_time(each, turn)])
 
     async def late_goods(self, documents: Iterable[DocumentPlan]) -> int:
         """What comes after the invoice; how many documents of it."""
         return await self._received([paper for each in _ordered(documents) for paper in told.goods_later(each)])
+
+    async def goods_sent_back(self, documents: Iterable[DocumentPlan]) -> int:
+        """What goes back to the suppliers after it was billed; how many documents of it."""
+        return await self._received([paper for each in _ordered(documents) for paper in told.goods_sent_back(each)])
 
     async def _received(self, papers: list[dict[str, Any]]) -> int:
         """The first are announced by webhook; the rest is found by the poll."""

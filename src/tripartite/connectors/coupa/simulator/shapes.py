@@ -146,6 +146,7 @@ def short_order(row: Body) -> Body:
                 "quantity": line["quantity"],
                 "price": line["price"],
                 "received": line["received"],
+                "receipt_required": line["receipt-required"],
                 "cost_centre": (line["account"] or {}).get("segment-2") or "",
                 "invoiced": line["invoiced"],
             }
