@@ -1,6 +1,6 @@
 """Receipts written to Coupa: each line once, found again by its mark, whatever became of the answer.
 
-Coupa knows no key for receipts. So before each write the transactions of the order line are read: one that carries our
+Coupa knows no key for receipts. So before a write the transactions of the order lines are read: one that carries our
 mark is the receipt itself, and nothing is sent. A mark of an earlier version is voided first, since a transaction
 cannot be changed. Two workers never write one receipt at once: the delivery is claimed by one.
 """
@@ -8,6 +8,8 @@ cannot be changed. Two workers never write one receipt at once: the delivery is 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+import msgspec
 
 from tripartite.connectors.coupa import wire
 from tripartite.connectors.coupa.client.answers import CoupaFailure
@@ -29,6 +31,7 @@ from tripartite.runtime.protocol import (
 )
 
 PATH = "/receiving_transactions"
+ASKED_TOGETHER = 40  # order lines of one look-up: their ids must fit into an address
 Failed = Rejected | RetryLater | Unknown
 
 
@@ -46,8 +49,10 @@ class Receiving:
         made: list[str] = []
         voids: list[str] = []
         try:
-            for line in write_receipt(item.payload):
-                done = await self._record(line, voids)
+            lines = write_receipt(item.payload)
+            standing = await self._standing(lines)
+            for line in lines:
+                done = await self._record(line, standing, voids)
                 if isinstance(done, Failed):
                     return _with(done, made)
                 made.append(done)
@@ -63,12 +68,14 @@ class Receiving:
         found: list[str] = []
         voids: list[str] = []
         try:
-            for line in write_receipt(item.payload):
-                place = await self._place(line)
+            lines = write_receipt(item.payload)
+            standing = await self._standing(lines)
+            for line in lines:
+                place = standing.place(line)
                 if isinstance(place, Rejected):
                     return place
-                movements = await self._movements(place.id)
-                there = _standing(line, movements)
+                movements = standing.movements(place)
+                there = _stands(line, movements)
                 if there is None:
                     return Absent(f"line {line.line} of {line.order_number} is not recorded there")
                 found.append(there)
@@ -79,14 +86,14 @@ class Receiving:
             return RetryLater(str(failure), failure.after_seconds)
         return Settled(_number(found, voids))
 
-    async def _record(self, line: wire.ReceivedLine, voids: list[str]) -> str | Failed:
+    async def _record(self, line: wire.ReceivedLine, standing: _Standing, voids: list[str]) -> str | Failed:
         """The id of the transaction that stands for this line, written now or found. Errors: `CoupaFailure`."""
-        place = await self._place(line)
+        place = standing.place(line)
         if isinstance(place, Rejected):
             return place
-        movements = await self._movements(place.id)
+        movements = standing.movements(place)
         voids += _voids(line, movements)
-        if there := _standing(line, movements):
+        if there := _stands(line, movements):
             return there
         for earlier in movements:
             version = version_of(earlier.barcode, line.stem)
@@ -137,10 +144,34 @@ class Receiving:
             return answer
         return str(answer.id) if answer.barcode == line.key else Unknown("success, but our mark does not show")
 
-    async def _place(self, line: wire.ReceivedLine) -> wire.OrderPlace | Rejected:
-        orders = await self._calls.all_of(
-            wire.OrderPlaces, "/purchase_orders", [("po_number", line.order_number)], "order.list"
-        )
+    async def _standing(self, lines: Sequence[wire.ReceivedLine]) -> _Standing:
+        """The orders of these lines, and what was received on their lines so far. Errors: `CoupaFailure`."""
+        orders = {
+            number: await self._calls.all_of(
+                wire.OrderPlaces, "/purchase_orders", [("po_number", number)], "order.list"
+            )
+            for number in dict.fromkeys(line.order_number for line in lines)
+        }
+        standing = _Standing(orders, {})
+        places = {place.id: None for line in lines if not isinstance(place := standing.place(line), Rejected)}
+        ids = [str(each) for each in places]
+        for start in range(0, len(ids), ASKED_TOGETHER):
+            part = ids[start : start + ASKED_TOGETHER]
+            query = [("order_line[id][in]", ",".join(part))] if len(part) > 1 else [("order_line[id]", part[0])]
+            for movement in await self._calls.all_of(wire.Movement, PATH, query, "receipt.list"):
+                if movement.order_line is not None:
+                    standing.by_line.setdefault(movement.order_line.id, []).append(movement)
+        return standing
+
+
+class _Standing(msgspec.Struct):
+    """What Coupa shows around a receipt before it is written: its orders by number, the transactions by order line."""
+
+    orders: dict[str, list[wire.OrderPlaces]]
+    by_line: dict[int, list[wire.Movement]]
+
+    def place(self, line: wire.ReceivedLine) -> wire.OrderPlace | Rejected:
+        orders = self.orders[line.order_number]
         if len(orders) != 1:
             return Rejected("order_unknown", f"Coupa knows {len(orders)} orders of number {line.order_number}")
         for place in orders[0].order_lines:
@@ -152,11 +183,11 @@ class Receiving:
                 return place
         return Rejected("line_unknown", f"order {line.order_number} has no line {line.line} in Coupa")
 
-    async def _movements(self, line_id: int) -> list[wire.Movement]:
-        return await self._calls.all_of(wire.Movement, PATH, [("order_line[id]", str(line_id))], "receipt.list")
+    def movements(self, place: wire.OrderPlace) -> Sequence[wire.Movement]:
+        return self.by_line.get(place.id, ())
 
 
-def _standing(line: wire.ReceivedLine, movements: Sequence[wire.Movement]) -> str | None:
+def _stands(line: wire.ReceivedLine, movements: Sequence[wire.Movement]) -> str | None:
     """The transaction that already says what `line` says: it carries our mark, or it is the void that was asked for.
 
     A mark of a later version stands too: what it says is newer.

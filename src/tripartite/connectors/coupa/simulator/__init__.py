@@ -191,7 +191,9 @@ class Coupa:
     def _page(self, table: str, query: dict[str, str]) -> list[Body]:
         wanted = conditions(query)
         fields = wanted_fields(query)
-        rows = [view for row in self.records.tables[table].values() if (view := self._view(table, row)) is not None]
+        equal = {".".join(each.path): each.value for each in wanted if each.operator in ("eq", "in")}
+        found = self.records.candidates(table, equal)
+        rows = [view for row in found if (view := self._view(table, row)) is not None]
         rows = [row for row in rows if all(condition.holds(row) for condition in wanted)]
         if self.settings.get("order_by", "honoured") == "ignored":
             rows.sort(key=lambda row: (row["updated-at"], row["id"]))

@@ -7,7 +7,7 @@ short form (docs/connectors/coupa.md), as users at the vendor's screens would.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -57,6 +57,7 @@ class Records:
         self.tables: dict[str, dict[int, Body]] = {name: {} for name in TABLES}
         self._next = first_id
         self._orders: dict[str, int] = {}
+        self._received: dict[int, list[int]] = {}  # order line id -> its transactions
         self._lines: dict[int, int] = {}  # order line id -> order id
         self._suppliers: dict[str, int] = {}
 
@@ -290,7 +291,7 @@ class Records:
         by_value = "Amount" in kind
         line["received"] = str(Decimal(line["received"]) + sign * Decimal(stated))
         self.touch(order)
-        return self.add(
+        made = self.add(
             "receiving_transactions",
             {
                 "type": kind,
@@ -318,6 +319,19 @@ class Records:
                 "voided_value": None,
             },
         )
+        self._received.setdefault(line["id"], []).append(made["id"])
+        return made
+
+    def candidates(self, table: str, equal: dict[str, str]) -> Iterable[Body]:
+        """Rows among which those lie that have these values: an index where there is one, else all of the table."""
+        rows = self.tables[table]
+        if table == "purchase_orders" and "po_number" in equal:
+            key = self._orders.get(equal["po_number"])
+            return [rows[key]] if key in rows else []
+        if table == "receiving_transactions" and "order_line.id" in equal:
+            lines = [int(each) for each in equal["order_line.id"].split(",") if each.isdigit()]
+            return [rows[key] for key in sorted(key for line in lines for key in self._received.get(line, ()))]
+        return rows.values()
 
     def put_receipt(self, form: Body) -> Body:
         """The short form of `arrange`: a receipt, a return (`return_of`), or a void (`void`) of an earlier one."""

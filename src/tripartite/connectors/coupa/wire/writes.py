@@ -23,6 +23,10 @@ class OrderPlaces(Wire, frozen=True):
     order_lines: tuple[OrderPlace, ...] = ()
 
 
+class LineRef(Wire, frozen=True):
+    id: Count
+
+
 class Movement(Wire, frozen=True):
     """A receiving transaction as far as it takes to know our own."""
 
@@ -33,6 +37,7 @@ class Movement(Wire, frozen=True):
     quantity: str | None = None
     total: str | None = None
     barcode: str | None = None
+    order_line: LineRef | None = None
     original_transaction_id: Count | None = msgspec.field(default=None, name="original_transaction_id")
 
 
