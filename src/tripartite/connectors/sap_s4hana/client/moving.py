@@ -36,6 +36,7 @@ from tripartite.runtime.protocol import (
 )
 
 MOVEMENTS = "API_MATERIAL_DOCUMENT_SRV"
+_ASKED_TOGETHER = 12  # documents of one look-up: the filter must stay well under the usual limit of a URL
 
 
 def _number_sent(body: wire.A_MaterialDocumentHeader) -> str:
@@ -73,48 +74,59 @@ class Moving:
 
     async def submit(self, items: Sequence[Outbound]) -> Sequence[Answer]:
         """Record each of `items`; one answer each, in their order."""
-        answers: dict[int, Answer] = {}
+        prepared = await self._prepare(items)
+        answers: dict[int, Answer] = {
+            place: each for place, each in enumerate(prepared) if isinstance(each, Rejected | RetryLater)
+        }
+        bodies = {place: each for place, each in enumerate(prepared) if isinstance(each, wire.A_MaterialDocumentHeader)}
+        there = await self._look(list(bodies.values()))
         ready: dict[int, wire.A_MaterialDocumentHeader] = {}
-        for place, item in enumerate(items):
-            prepared = await self._prepare(item)
-            if not isinstance(prepared, wire.A_MaterialDocumentHeader):
-                answers[place] = prepared
-                continue
-            there = await self._look(prepared)
-            if isinstance(there, Absent):
-                ready[place] = prepared
-            elif isinstance(there, Unknown):
-                answers[place] = RetryLater(there.reason)  # nothing was sent: only the look-up is not clear
+        for (place, body), found in zip(bodies.items(), there, strict=True):
+            if isinstance(found, Absent):
+                ready[place] = body
+            elif isinstance(found, Unknown):
+                answers[place] = RetryLater(found.reason)  # nothing was sent: only the look-up is not clear
             else:
-                answers[place] = there
+                answers[place] = found
         created = await self._creating.create(list(ready.values()))
         answers.update(zip(ready, created, strict=True))
         return [answers[place] for place in range(len(items))]
 
     async def probe(self, item: Outbound) -> ProbeAnswer:
         """Ask for the document by the warehouse's number and the day."""
-        prepared = await self._prepare(item)
+        prepared = (await self._prepare([item]))[0]
         if not isinstance(prepared, wire.A_MaterialDocumentHeader):
             return prepared
-        return await self._look(prepared)
+        return (await self._look([prepared]))[0]
 
-    async def _prepare(self, item: Outbound) -> wire.A_MaterialDocumentHeader | Rejected | RetryLater:
+    async def _prepare(self, items: Sequence[Outbound]) -> list[wire.A_MaterialDocumentHeader | Rejected | RetryLater]:
+        """The document of each, with SAP's numbers; the orders of one company are asked for together."""
+        movements = [_movement(item) for item in items]
+        wanted: dict[str, dict[str, None]] = {}
+        for each in movements:
+            if isinstance(each, Movement):
+                wanted.setdefault(each.company_code, {}).update(dict.fromkeys(each.orders))
+        numbers = {
+            company: await self._publishing.numbers(tuple(orders), company) for company, orders in wanted.items()
+        }
+        return [
+            await self._named(each, numbers[each.company_code]) if isinstance(each, Movement) else each
+            for each in movements
+        ]
+
+    async def _named(
+        self, movement: Movement, numbers: Mapping[str, str] | RetryLater
+    ) -> wire.A_MaterialDocumentHeader | Rejected | RetryLater:
+        if isinstance(numbers, RetryLater):
+            return numbers
+        if missing := [order for order in movement.orders if order not in numbers]:
+            return RetryLater(f"order {missing[0]} is not there yet")  # it may be on its way, in the same queue
+        taken = await self._taken(movement)
+        if isinstance(taken, RetryLater):
+            return taken
         try:
-            movement: Movement = WRITERS[item.operation](item.payload)
-            if movement.unnamed_units:
-                raise Unwritable("posting.unwritable", f"/lines/{movement.unnamed_units[0]}/unit", "a unit is needed")
-            numbers = await self._publishing.numbers(tuple(dict.fromkeys(movement.orders)), movement.company_code)
-            if isinstance(numbers, RetryLater):
-                return numbers
-            if missing := [order for order in movement.orders if order not in numbers]:
-                return RetryLater(f"order {missing[0]} is not there yet")  # it may be on its way, in the same queue
-            taken = await self._taken(movement)
-            if isinstance(taken, RetryLater):
-                return taken
             return named(movement, numbers, taken, self._plants).body
         except Unwritable as error:
-            return Rejected(error.reason_code, f"{error.pointer}: {error.detail}")
-        except Malformed as error:
             return Rejected(error.reason_code, f"{error.pointer}: {error.detail}")
 
     async def _taken(self, movement: Movement) -> Mapping[str, str] | RetryLater:
@@ -134,16 +146,14 @@ class Moving:
             taken[name] = references[0]
         return taken
 
-    async def _look(self, sent: wire.A_MaterialDocumentHeader) -> ProbeAnswer:
-        on = day(sent.PostingDate)
-        number = quoted(sent.MaterialDocumentHeaderText or "")
-        found = await self._listed(f"MaterialDocumentHeaderText eq {number} and PostingDate eq datetime'{on}T00:00:00'")
-        if isinstance(found, RetryLater):
-            return found
-        try:
-            return judge_receipt(found, sent)
-        except (Malformed, ValueError) as broken:
-            return Unknown(f"outbound.answer_invalid: {broken}")
+    async def _look(self, bodies: Sequence[wire.A_MaterialDocumentHeader]) -> list[ProbeAnswer]:
+        """Whether each of these stands there, several asked for together."""
+        answers: list[ProbeAnswer] = []
+        for start in range(0, len(bodies), _ASKED_TOGETHER):
+            part = bodies[start : start + _ASKED_TOGETHER]
+            found = await self._listed(" or ".join(_is(body) for body in part))
+            answers += [_judged(found, body) for body in part]
+        return answers
 
     async def _listed(self, condition: str) -> list[wire.A_MaterialDocumentHeaderRead] | RetryLater:
         try:
@@ -164,3 +174,32 @@ class Moving:
             return RetryLater(f"not known what is recorded: {failure}")
         except msgspec.DecodeError as broken:
             return RetryLater(f"SAP's documents cannot be read: {broken}")
+
+
+def _movement(item: Outbound) -> Movement | Rejected:
+    try:
+        movement: Movement = WRITERS[item.operation](item.payload)
+        if movement.unnamed_units:
+            raise Unwritable("posting.unwritable", f"/lines/{movement.unnamed_units[0]}/unit", "a unit is needed")
+    except Unwritable as error:
+        return Rejected(error.reason_code, f"{error.pointer}: {error.detail}")
+    except Malformed as error:
+        return Rejected(error.reason_code, f"{error.pointer}: {error.detail}")
+    return movement
+
+
+def _is(sent: wire.A_MaterialDocumentHeader) -> str:
+    number = quoted(sent.MaterialDocumentHeaderText or "")
+    return f"(MaterialDocumentHeaderText eq {number} and PostingDate eq datetime'{day(sent.PostingDate)}T00:00:00')"
+
+
+def _judged(
+    found: Sequence[wire.A_MaterialDocumentHeaderRead] | RetryLater, sent: wire.A_MaterialDocumentHeader
+) -> ProbeAnswer:
+    if isinstance(found, RetryLater):
+        return found
+    number = sent.MaterialDocumentHeaderText
+    try:
+        return judge_receipt([each for each in found if each.MaterialDocumentHeaderText == number], sent)
+    except (Malformed, ValueError) as broken:
+        return Unknown(f"outbound.answer_invalid: {broken}")

@@ -28,6 +28,7 @@ _TOKEN = re.compile(
 _TICKS = re.compile(r"/Date\((-?[0-9]+)")
 _CLOCK = re.compile(r"PT([0-9]+)H([0-9]+)M([0-9]+)S\Z")
 _KEY = re.compile(r"(?:([A-Za-z]+)=)?'((?:[^']|'')*)'")
+_EQUAL = re.compile(r"\(?([A-Za-z]+) eq '((?:[^']|'')*)'")
 # Stored with leading zeros, shown without: a filter meets the stored form and misses on the other.
 _PADDED = frozenset({"InvoicingParty", "Supplier", "BusinessPartner", "CostCenter"})
 
@@ -47,10 +48,15 @@ def clock(moment: datetime) -> str:
 
 
 class Filter:
-    """A compiled `$filter`: a test of rows, and the equalities that must hold, by which an index may narrow."""
+    """A compiled `$filter`: a test of rows, and what must hold, by which an index may narrow.
+
+    `equal`: equalities that all hold. `among`: texts to which some field is equal in each alternative; empty where an
+    alternative has none.
+    """
 
     def __init__(self, text: str) -> None:
         self.equal: dict[str, str] = {}
+        self.among = among(text)
         self._tokens = _tokens(text)
         self._place = 0
         self.test = self._either(top=True)
@@ -98,6 +104,17 @@ class Filter:
         if operator == "eq" and top and literal_kind == "text":
             self.equal[field] = literal
         return _comparison(field, operator, literal_kind, literal)
+
+
+def among(text: str) -> dict[str, set[str]]:
+    """Of a disjunction: by field, the texts that its alternatives ask for, one equality of each taken."""
+    found: dict[str, set[str]] = {}
+    for part in text.split(" or "):
+        match = _EQUAL.match(part.strip())
+        if match is None:
+            return {}
+        found.setdefault(match[1], set()).add(match[2].replace("''", "'"))
+    return found
 
 
 def _tokens(text: str) -> list[tuple[str, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -25,6 +25,13 @@ _SETS = {
     "A_OperationalAcctgDocItemCube": ("API_OPLACCTGDOCITEMCUBE_SRV", "open_item"),
 }
 
+# Fields by which single documents are looked for.
+_INDEXED = {
+    "order": frozenset({"PurchaseOrder", "CorrespncExternalReference"}),
+    "receipt": frozenset({"MaterialDocumentHeaderText"}),
+    "receipt_item": frozenset({"PurchaseOrder"}),
+}
+
 
 class Shelf:
     """Reading, and nothing else."""
@@ -34,6 +41,7 @@ class Shelf:
         self.world = door.world
         self._door = door
         self._page_size = page_size
+        self._indexes: dict[tuple[str, str], tuple[int, dict[str, list[odata.Row]]]] = {}
         self._sorted: dict[tuple[str, str], tuple[int, list[odata.Row]]] = {}  # what was sorted, and at which revision
 
     def _rows(self, kind: str, equal: Mapping[str, str]) -> Iterable[dict[str, Any]]:
@@ -63,7 +71,11 @@ class Shelf:
         now = self.bench.clock()
         return (row for key, row in entities.items() if hidden.get((kind, key), 0.0) <= now)
 
-    def _ordered(self, kind: str, equal: Mapping[str, str], fields: str) -> list[odata.Row]:
+    def _ordered(self, kind: str, condition: odata.Filter | None, fields: str) -> list[odata.Row]:
+        equal = condition.equal if condition else {}
+        if condition and condition.among and condition.among.keys() <= _INDEXED.get(kind, frozenset()):
+            rows = {id(row): row for field, texts in condition.among.items() for row in self._named(kind, field, texts)}
+            return odata.order(list(rows.values()), fields)
         if kind not in ("order", "receipt", "receipt_item", "supplier") or self.world.hidden:
             return odata.order(list(self._rows(kind, equal)), fields)
         held = self._sorted.get((kind, fields))
@@ -73,6 +85,16 @@ class Shelf:
                 odata.order(list(self._rows(kind, equal)), fields),
             )
         return held[1]
+
+    def _named(self, kind: str, field: str, texts: Collection[str]) -> Iterable[odata.Row]:
+        """The rows of which a field has one of these texts, by an index of what was there at this revision."""
+        held = self._indexes.get((kind, field))
+        if held is None or held[0] != self.world.revision or self.world.hidden:
+            index: dict[str, list[odata.Row]] = {}
+            for row in self._rows(kind, {}):
+                index.setdefault(str(row.get(field)), []).append(row)
+            held = self._indexes[kind, field] = (self.world.revision, index)
+        return (row for text in texts for row in held[1].get(text, ()))
 
     async def list(self, request: Request, match: re.Match[str]) -> Reply:
         if reply := self._door.refused(request, "read", write=False) or await self.bench.before("read"):
@@ -89,7 +111,7 @@ class Shelf:
         top = int(query["$top"]) if "$top" in query else None
         counted = query.get("$inlinecount") == "allpages"
         chosen: list[odata.Row] = []
-        for row in self._ordered(kind, condition.equal if condition else {}, query.get("$orderby", "")):
+        for row in self._ordered(kind, condition, query.get("$orderby", "")):
             if condition is None or condition.test(row):
                 chosen.append(row)
                 if not counted and top is not None and len(chosen) >= skip + top:
