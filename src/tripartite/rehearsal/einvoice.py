@@ -6,7 +6,7 @@ from datetime import date
 from xml.sax.saxutils import escape
 
 from tripartite.rehearsal.kinds import CREDITS
-from tripartite.rehearsal.scenario import COMPANIES, LOWERED, DocumentPlan
+from tripartite.rehearsal.scenario import COMPANIES, DocumentPlan
 
 _UBL = "urn:oasis:names:specification:ubl:schema:xsd:"
 
@@ -20,7 +20,7 @@ def ubl(each: DocumentPlan, *, due_on: date | None = None) -> bytes:
     type_code = "<cbc:CreditNoteTypeCode>381" if credit else "<cbc:InvoiceTypeCode>380"
     type_end = "</cbc:CreditNoteTypeCode>" if credit else "</cbc:InvoiceTypeCode>"
     money = f'currencyID="{each.currency}"'
-    rate = company.tax_rate if each.trouble != "tax_quoted" else LOWERED
+    rate = company.tax_rate
     category = f"<cbc:ID>S</cbc:ID><cbc:Percent>{rate}</cbc:Percent><cac:TaxScheme><cbc:ID>VAT</cbc:ID></cac:TaxScheme>"
     original = (
         f"<cac:BillingReference><cac:InvoiceDocumentReference><cbc:ID>{escape(each.original)}</cbc:ID>"

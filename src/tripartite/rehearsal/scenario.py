@@ -187,6 +187,8 @@ def plan(seed: int, count: int, today: date, *, first: int = 1) -> Story:
     for index, trouble in enumerate(troubles, first):
         issued = today - timedelta(days=chance.randint(1, 14))
         channel: Channel = "ubl" if chance.random() < 0.4 or trouble == "unreadable" else "capture"
+        if trouble == "tax_quoted":
+            channel = "capture"  # it says the code; an e-invoice says the rate, and that rate is no code of ours yet
         if trouble not in FIRST_WAVE and originals:
             # Twins, repeats and credits speak of an earlier clean invoice, each of one of its own.
             document = _after(originals.pop(0), index, trouble, channel)
