@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from tripartite.components.invoices import people, quotes, store
+from tripartite.components.invoices import crediting, people, quotes, store
 from tripartite.components.invoices.explaining import Explain, Explainer
 from tripartite.components.invoices.gathering import Neighbourhood, gather, keys_of
 from tripartite.components.invoices.posting import build_posting, decimal_of
@@ -40,7 +40,7 @@ from tripartite.core.exceptions.reconcile import Changes, Context, reconcile
 from tripartite.core.exceptions.record import ExceptionRecord
 from tripartite.core.findings import Finding
 from tripartite.core.ids import stable_id
-from tripartite.core.invoice_life import LIVE
+from tripartite.core.invoice_life import LIVE, OPEN
 from tripartite.core.matching.billed import Bill
 from tripartite.core.matching.engine import PolicyOf
 from tripartite.core.matching.policy import MatchPolicy
@@ -130,7 +130,16 @@ class Decider:
         ):
             trace_id = telemetry.trace_id()
             own = {name: msgspec.structs.replace(cause, trace_id=trace_id) for name, cause in cause_of.items()}
-            return await self._decide(connection, company_code, new, again, own)
+            messages, freed = await self._decide(connection, company_code, new, again, own)
+            done = {*own}
+            while freed:
+                # Goods that a credit or a refusal freed: who waits for them on the same orders is decided again.
+                waiting = await store.open_invoices_of_orders(connection, freed, OPEN)
+                causes = {each: freed[key] for each, key in waiting.items() if each not in done}
+                done |= set(causes)
+                further, freed = await self._decide(connection, company_code, (), list(causes), causes)
+                messages += further
+            return messages
 
     async def _decide(
         self,
@@ -139,18 +148,22 @@ class Decider:
         new: Sequence[tuple[Row, Invoice]],
         again: Collection[str],
         cause_of: Mapping[str, Cause],
-    ) -> list[Outgoing]:
+    ) -> tuple[list[Outgoing], dict[Key, Cause]]:
+        """Decide once; also the orders of which something was freed, with what freed it."""
+        if not new and not again:
+            return [], {}
         await store.hold_master(connection, change=False)
         documents = {row.invoice_id: invoice for row, invoice in new}
         recorded = await store.invoices_by_id(connection, again)
         wanted = [*recorded, *(row for row, _ in new)]
         if not wanted:
-            return []
+            return [], {}
         for row in recorded:
             documents[row.invoice_id] = store.document_of(row)
         keys: set[Key] = set()
         for row in wanted:
             keys |= keys_of(company_code, documents[row.invoice_id])
+        keys |= {(company_code, each) for each in crediting.all_of(await crediting.orders_of(connection, wanted))}
         around = await gather(connection, self._ports.estate, company_code, wanted, documents, keys, lock=True)
         # Read again under the lock: another worker may have decided meanwhile.
         wanted = [around.rows[row.invoice_id] for row in wanted]
@@ -171,12 +184,22 @@ class Decider:
         standing = await store.exceptions_of(connection, [*said_of, *parts])
         seen = [*(row.invoice_id for row in recorded), *parts]
         approvals = await people.approvals_of(connection, seen) if seen else {}
-        passing = any(results[row.invoice_id].verdict == "post" and not row.was_post for row in wanted)
-        released = any(record.state == "released" for records in standing.values() for record in records)
-        room = await store.room_of(connection, keys, untouched=released) if passing or released else {}
+        deciding = [row for row in wanted if not row.was_post]
+        beside = {row.invoice_id for row in deciding if results[row.invoice_id].trace.beside_credits}
+        # Where the match alone does not say what may be released: a finding that somebody let pass, a credit beside it.
+        whole: set[Key] = set()
+        for row in deciding:
+            if row.invoice_id in beside or results[row.invoice_id].verdict != "post":
+                whole |= keys_of(company_code, documents[row.invoice_id])
+        room = await store.room_of(connection, keys, whole=whole) if deciding else {}
+        given = await crediting.standing(connection, keys) if beside else {}
         written = Written([], [], [], [], [], [], [], [])
         fresh = {row.invoice_id for row, _ in new}
-        for row in sorted(wanted, key=lambda row: (row.sequence, row.invoice_id)):
+        before = {row.invoice_id: row.state for row in wanted}
+        # What a credit frees is there for the bills that are decided beside it, wherever they came in between.
+        for row in sorted(
+            wanted, key=lambda row: (not crediting.is_about_others(row.kind), row.sequence, row.invoice_id)
+        ):
             self._one(
                 row,
                 documents[row.invoice_id],
@@ -188,6 +211,7 @@ class Decider:
                 written,
                 room,
                 explainer,
+                given,
                 is_new=row.invoice_id in fresh,
                 today=today,
             )
@@ -198,7 +222,13 @@ class Decider:
         await store.keep_exceptions(connection, written.exceptions)
         await owe(connection, written.owed)
         await write_leaves(connection.cursor(), written.leaves)
-        return written.messages
+        freed = {
+            (company_code, number): cause_of[row.invoice_id]
+            for row in wanted
+            if _frees(row, before[row.invoice_id], is_new=row.invoice_id in fresh)
+            for number in around.numbers_of(row, documents[row.invoice_id])
+        }
+        return written.messages, freed
 
     def policy_of(self, company_code: str, today: date) -> PolicyOf:
         """The bounds that count for each invoice of a company on a day."""
@@ -227,6 +257,7 @@ class Decider:
         written: Written,
         room: dict[Place, Decimal],
         explainer: Explainer,
+        given: crediting.Standing,
         *,
         is_new: bool,
         today: date,
@@ -236,7 +267,8 @@ class Decider:
         findings = (*mapped, *self._unroutable(row, invoice, around, today), *_not_synced(row, invoice, around))
         # Worked out once: what would be released is checked against what is left, written, and said to the ERP.
         allocations = result.allocations if result.verdict == "post" and not row.was_post else ()
-        releases = _allocations(row, allocations)
+        passes = result.verdict == "post"
+        releases = self._releases(row, result, allocations, around, room, given) if passes else []
         claims = _claims(releases)
         findings = (*findings, *_released_elsewhere(invoice, releases, claims, room))
         findings = (*findings, *around.quoted.findings(row.invoice_id))
@@ -258,7 +290,7 @@ class Decider:
             on=today,
             content_hash=row.digest or row.invoice_id,
             document="credit_memo" if row.kind in ("credit_memo", "subsequent_credit") else "invoice",
-            has_order=bool(store.order_numbers(invoice)),
+            has_order=bool(around.numbers_of(row, invoice)),
             findings=findings,
             released=by_people.released,
             approvals=by_people.approvals,
@@ -287,10 +319,12 @@ class Decider:
         row.payment_block = (
             bool(decision.payment_block) if isinstance(decision, Post) else state in LIVE and bool(open_codes)
         )
-        if by_people.released and isinstance(decision, Post) and not was_post:
-            # A person let it go: what came covers a part of it, perhaps none; the rest stands on the order alone.
+        if isinstance(decision, Post) and not was_post and (by_people.released or result.verdict != "post"):
+            # A person or the policy let it go: what came covers a part of it, perhaps none; the rest stands on the
+            # order alone.
             allocations = result.allocations
-            releases = people.within(_allocations(row, allocations), room)
+            releases = self._releases(row, result, allocations, around, room, given)
+            releases = people.within(releases, room)
             claims = _claims(releases)
             allocations = _whole_lines(invoice, allocations, releases)
         row.small_difference = _small_difference(row, decision)
@@ -305,6 +339,7 @@ class Decider:
         written.messages.extend(around.quoted.commands(row, cause, now))  # a tax engine is asked
         if became_to_post:
             written.allocations.extend(releases)
+            crediting.move(given, releases)
             for place, quantity in claims.items():
                 if place in room:
                     room[place] -= quantity
@@ -320,6 +355,27 @@ class Decider:
             now=now,
         )
         written.messages.append(self._changed(row, invoice, decision, cause, now))
+
+    def _releases(
+        self,
+        row: Row,
+        result: MatchResult,
+        allocations: Sequence[Allocation],
+        around: Neighbourhood,
+        room: Mapping[Place, Decimal],
+        given: crediting.Standing,
+    ) -> list[Release]:
+        """What is released once this is to be posted; negative where it gives back what others had released."""
+        releases = _allocations(row, allocations)
+        if row.was_post:
+            return releases
+        held_back = result.held_back(around.live) if result.trace.beside_credits else ()
+        claims = _claims(releases)
+        if held_back or any(asked > room.get(place, asked) for place, asked in claims.items()):
+            releases = crediting.placed(row, releases, held_back, room, around.by_number)
+        if result.trace.beside_credits and (givings := result.givings(around.live)):
+            releases = [*releases, *crediting.given_back(row, givings, given)]
+        return releases
 
     def _unroutable(self, row: Row, invoice: Invoice, around: Neighbourhood, today: date) -> tuple[Finding, ...]:
         """The ERP that would book this must know the supplier by a number of its own."""
@@ -591,6 +647,13 @@ def _still_open(standing: Sequence[ExceptionRecord], changes: Changes | None) ->
     return [*(changes.open if changes else ()), *others]
 
 
+def _frees(row: Row, before: str, *, is_new: bool) -> bool:
+    """Whether this decision gave goods free for others: a credit that is booked now, a claim that is none any more."""
+    if crediting.is_about_others(row.kind):
+        return row.state in LIVE and (is_new or before not in LIVE)
+    return not is_new and row.state in ("refused", "replaced") and row.state != before
+
+
 def _says(verdict: str, result: MatchResult) -> bool:
     """Whether the recorded verdict is what the match says now: a day that passed may change it with the same inputs."""
     return verdict == result.verdict or (verdict == "hold" and result.verdict == "post")
@@ -639,7 +702,7 @@ def _released_elsewhere(
 
     Rule: I6, S42.
     """
-    short = {place[:3] for place, asked in claims.items() if asked > room.get(place, asked)}
+    short = {place[:3] for place, asked in claims.items() if asked > 0 and asked > room.get(place, asked)}
     if not short:
         return []
     lines = sorted({release[1] for release in releases if release[2:5] in short})

@@ -12,7 +12,7 @@ from datetime import date
 
 import msgspec
 
-from tripartite.components.invoices import opening, store
+from tripartite.components.invoices import crediting, opening, store
 from tripartite.components.invoices.quotes import Quoted
 from tripartite.components.invoices.store import Key, Row
 from tripartite.core import codec
@@ -41,6 +41,18 @@ class Neighbourhood(msgspec.Struct):
     not_in_erp: dict[str, str] = {}  # orders that an ERP must have and does not: number -> connection
     index: dict[tuple[object, ...], list[Row]] = {}
     quoted: Quoted = Quoted()  # the tax quotes that the match was run with
+    about: dict[str, list[str]] = {}  # the orders that credits are about, their originals' included
+
+    @property
+    def live(self) -> set[str]:
+        """The invoices that have released what they bill: booked, or to be."""
+        return {row.invoice_id for row in self.rows.values() if row.was_post}
+
+    def numbers_of(self, row: Row, invoice: Invoice) -> list[str]:
+        """Every order that an invoice is on: those it names, and those of what it corrects."""
+        named = store.order_numbers(invoice)
+        about = self.about.get(row.invoice_id)
+        return sorted({*named, *about}) if about else named
 
     def digest_of(
         self, row: Row, invoice: Invoice, policy: str, estate: str, findings: Sequence[Finding], by_people: bytes = b""
@@ -50,7 +62,7 @@ class Neighbourhood(msgspec.Struct):
         The same documents, whatever the order in which they were gathered, give the same digest.
         """
         hashed = hashlib.sha256()
-        numbers = store.order_numbers(invoice)
+        numbers = self.numbers_of(row, invoice)
         parts: list[bytes] = [row.content, policy.encode(), estate.encode()]
         parts += [self.raw.orders.get(number, b"") for number in numbers]
         parts += sorted({raw for number in numbers for raw in self.raw.receipts.get(number, ())})
@@ -88,7 +100,7 @@ class Neighbourhood(msgspec.Struct):
         """The other invoices that bear on one, by arrival: on an order of it, or perhaps the same."""
         if not self.index:
             for other in self.rows.values():
-                for key in _bearings(other, store.order_numbers(self.documents[other.invoice_id])):
+                for key in _bearings(other, self.numbers_of(other, self.documents[other.invoice_id])):
                     self.index.setdefault(key, []).append(other)
         near = (other for key in _bearings(row, numbers) for other in self.index.get(key, ()))
         found = {(other.sequence, other.invoice_id): other for other in near if other.invoice_id != row.invoice_id}
@@ -173,8 +185,9 @@ async def gather(
     )
     by_number = {number: order for (_, number), order in orders.items()}
     masters = {each.supplier_id: each for each in suppliers}
+    about = await crediting.orders_of(connection, list(rows.values()))
     awaited = await store.not_in_erp(connection, keys)
-    return Neighbourhood(book, orders, by_number, rows, documents, masters, raw, awaited)
+    return Neighbourhood(book, orders, by_number, rows, documents, masters, raw, awaited, about=about)
 
 
 def _places(rows: dict[str, Row], documents: dict[str, Invoice]) -> dict[str, int]:

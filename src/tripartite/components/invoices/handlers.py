@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from tripartite.components.invoices import opening, people, store
+from tripartite.components.invoices import crediting, opening, people, store
 from tripartite.components.invoices.deciding import (
     POST_INVOICE,
     REPORT_POSTING,
@@ -97,15 +97,18 @@ class Invoices:
         }
         # Places are given under the lock of the orders: who comes first is also who decides first.
         await store.hold_master(connection, change=False)
-        await store.lock_orders(
-            connection, {(company, number) for value in documents.values() for number in store.order_numbers(value)}
-        )
+        further, credits = await crediting.note(connection, company, documents)
+        on_orders: set[Key] = {
+            (company, number) for value in documents.values() for number in store.order_numbers(value)
+        }
+        on_orders |= {(company, number) for number in crediting.all_of(further)}
+        await store.lock_orders(connection, on_orders)
         sequences = await store.next_sequences(connection, len(fresh))
         now, today = self._ports.clock.now(), self._decider.today(company)
         new, causes = [], {}
         for sequence, (invoice_id, (message, each)) in zip(sequences, fresh.items(), strict=True):
             invoice = documents[invoice_id]
-            row = _new_row(invoice_id, invoice, each, message, sequence, now, today)
+            row = _new_row(invoice_id, invoice, each, message, sequence, now, today, further.get(invoice_id, ()))
             new.append((row, invoice))
             causes[invoice_id] = Cause(message.message_id, message.type, message.trace_id or batch.trace_id)
         await people.add_acts(
@@ -118,7 +121,9 @@ class Invoices:
             if invoice.kind != "invoice" or invoice.replaces
             for number in store.order_numbers(invoice)
         }
+        changing |= {(company, number) for number in crediting.all_of(further)}
         again = list(await store.open_invoices_of_orders(connection, changing, OPEN)) if changing else []
+        again += [each for each in credits if each not in again]
         for invoice_id in again:
             causes.setdefault(invoice_id, Cause(batch.messages[0].message_id, "tripartite.credit.posted.v1"))
         for invoice_id in await store.name_suppliers(connection, found_now) if found_now else ():
@@ -359,9 +364,16 @@ def _entered(row: Row, each: _Arrived, now: datetime) -> list[tuple[object, ...]
 
 
 def _new_row(
-    invoice_id: str, invoice: Invoice, each: _Arrived, message: Message, sequence: int, now: datetime, today: Any
+    invoice_id: str,
+    invoice: Invoice,
+    each: _Arrived,
+    message: Message,
+    sequence: int,
+    now: datetime,
+    today: Any,
+    further: Sequence[str],
 ) -> Row:
-    numbers = store.order_numbers(invoice)
+    numbers = store.order_numbers(invoice) or further
     return Row(
         invoice_id=invoice_id,
         company_code=invoice.company_code,

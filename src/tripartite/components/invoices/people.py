@@ -180,10 +180,13 @@ def within(
     left = dict(room)
     kept = []
     for release in releases:
+        if release[7] < 0:  # it gives back
+            kept.append(release)
+            continue
         company, order, line, receipt, receipt_line = release[2:7]
         places = {(company, order, line, "", 0), (company, order, line, receipt, receipt_line)}
         quantity = min([release[7], *(left[place] for place in places if place in left)])
-        if quantity > 0 or (quantity == release[7] and quantity < 0):
+        if quantity > 0:
             kept.append((*release[:7], quantity))
             for place in places:
                 if place in left:

@@ -8,7 +8,8 @@ from decimal import Decimal
 from fractions import Fraction
 
 from tripartite.core.estate import Estate
-from tripartite.core.matching.result import Allocation, MatchResult
+from tripartite.core.matching.giving import Giving
+from tripartite.core.matching.result import Allocation, MatchResult, Pair
 from tripartite.core.money import Amount, minor_digits
 from tripartite.core.objects import Invoice, Order, Posting, PostingLine, PostingTax
 from tripartite.core.quantity import Quantity
@@ -59,7 +60,8 @@ def build_posting(
         parts = _parts(line.line, allocations.get(line.line, ()), orders, amount, invoice.currency)
         if not parts:
             # Credits and lines without a quantity allocate nothing; they stand against the order line they met.
-            met = next((pair for pair in result.pairs if pair.invoice_line == line.line), None)
+            met: Pair | Giving | None = next((pair for pair in result.pairs if pair.invoice_line == line.line), None)
+            met = met or next((each for each in result.givings(()) if each.invoice_line == line.line), None)
             lines.append(
                 PostingLine(
                     line=len(lines) + 1,

@@ -483,10 +483,13 @@ async def add_allocations(connection: Connection, rows: Sequence[Sequence[Any]])
 Place = tuple[str, str, int, str, int]  # company code, order, its line, receipt (empty: the line as a whole), its line
 
 
-async def room_of(connection: Connection, keys: Collection[Key], *, untouched: bool) -> dict[Place, Decimal]:
+async def room_of(
+    connection: Connection, keys: Collection[Key], *, whole: Collection[Key]
+) -> dict[Place, Decimal]:
     """What may still be released of the lines of these orders and of their receipts, where that is bounded.
 
-    Orders of which nothing was released yet are left out unless `untouched`: there the match has seen all there is.
+    Orders of which nothing was released yet are left out unless they are in `whole`: there the match has seen all
+    there is.
     """
     wanted = sorted(keys)
     found = await execute(
@@ -496,11 +499,11 @@ async def room_of(connection: Connection, keys: Collection[Key], *, untouched: b
                 WHERE (a.company_code, a.order_number, a.order_line) = (r.company_code, r.order_number, r.order_line)
                 AND (r.receipt_number = '' OR
                     (a.receipt_number, a.receipt_line) = (r.receipt_number, r.receipt_line))), 0)
-        FROM (SELECT * FROM unnest(%s::text[], %s::text[]) AS k (company_code, order_number)
-            WHERE %s OR EXISTS (SELECT 1 FROM invoices.allocation t
+        FROM (SELECT * FROM unnest(%s::text[], %s::text[], %s::bool[]) AS k (company_code, order_number, whole)
+            WHERE k.whole OR EXISTS (SELECT 1 FROM invoices.allocation t
                 WHERE t.company_code = k.company_code AND t.order_number = k.order_number)) AS n
         JOIN invoices.releasable r USING (company_code, order_number) WHERE r.quantity IS NOT NULL""",
-        ([k[0] for k in wanted], [k[1] for k in wanted], untouched),
+        ([k[0] for k in wanted], [k[1] for k in wanted], [k in whole for k in wanted]),
     )
     return {(row[0], row[1], row[2], row[3], row[4]): row[5] for row in await found.fetchall()}
 

@@ -10,6 +10,7 @@ Scales: quantities x 10^4, prices x 10^6, amounts x 10^4, so a line value has sc
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from fractions import Fraction
 
@@ -20,6 +21,7 @@ from tripartite.core.matching.document import sampled
 from tripartite.core.matching.duplicates import Register
 from tripartite.core.matching.evidence import Book
 from tripartite.core.matching.exact import ZERO, minor_part
+from tripartite.core.matching.giving import Giving, HeldBack
 from tripartite.core.matching.ordered import (
     AMOUNT_SCALE,
     PRICE_SCALE,
@@ -118,6 +120,19 @@ class FastTrace(msgspec.Struct, frozen=True, eq=False):
         if receipt.kind != "receipt" or only.unit not in ("", ordered.unit) or only.quantity < doc.quantity:
             return None
         return Allocation(doc.line, self.order.number, ordered.line, receipt.number, only.line, Fraction(doc.quantity))
+
+    @property
+    def beside_credits(self) -> bool:
+        """Beside a credit nothing is decided on the fast path."""
+        return False
+
+    def givings(self, _live: Collection[str]) -> tuple[Giving, ...]:
+        """A plain invoice takes nothing back."""
+        return ()
+
+    def held_back(self, _live: Collection[str]) -> tuple[HeldBack, ...]:
+        """Nor does anything take of it."""
+        return ()
 
     def inputs_digest(self) -> str:
         """SHA-256 over all that was looked at."""

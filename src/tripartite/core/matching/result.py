@@ -6,12 +6,14 @@ comparison per line, the allocation table, the digest of the inputs) is worked o
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from fractions import Fraction
 from typing import Literal, Protocol
 
 import msgspec
 
 from tripartite.core.findings import Finding
+from tripartite.core.matching.giving import Giving, HeldBack
 from tripartite.core.money import Money
 
 Verdict = Literal["post", "park", "hold", "reject"]
@@ -61,6 +63,13 @@ class Trace(Protocol):
 
     def allocations(self) -> tuple[Allocation, ...]: ...
 
+    @property
+    def beside_credits(self) -> bool: ...
+
+    def givings(self, live: Collection[str]) -> tuple[Giving, ...]: ...
+
+    def held_back(self, live: Collection[str]) -> tuple[HeldBack, ...]: ...
+
     def inputs_digest(self) -> str: ...
 
 
@@ -95,6 +104,14 @@ class MatchResult(msgspec.Struct, frozen=True, eq=False):
     def allocations(self) -> tuple[Allocation, ...]:
         """The allocation table of this invoice (S3)."""
         return self.trace.allocations()
+
+    def givings(self, live: Collection[str]) -> tuple[Giving, ...]:
+        """What this document gives back of what `live` invoices have released (S19)."""
+        return self.trace.givings(live)
+
+    def held_back(self, live: Collection[str]) -> tuple[HeldBack, ...]:
+        """What of this invoice was taken by credits that are not among `live`: it is released nevertheless."""
+        return self.trace.held_back(live)
 
     @property
     def inputs_digest(self) -> str:

@@ -100,9 +100,23 @@ class Piece:
 
 
 class Taking:
-    """A credit line on an order line: what it could not take yet, and what it may take from."""
+    """A credit line on an order line: what it took of which piece (`before`: of what was billed before day zero), what
+    it could not take yet, and what it may take from."""
 
-    __slots__ = ("billed", "left", "ordered", "originals", "price", "quantity", "receipt", "value", "work")
+    __slots__ = (
+        "before",
+        "billed",
+        "left",
+        "ordered",
+        "originals",
+        "price",
+        "quantity",
+        "receipt",
+        "state",
+        "took",
+        "value",
+        "work",
+    )
 
     def __init__(
         self,
@@ -120,6 +134,9 @@ class Taking:
         self.price = self.value / quantity if quantity else ZERO
         self.originals = originals
         self.receipt = billed.receipt
+        self.took: list[tuple[Piece, Fraction]] = []
+        self.before = ZERO
+        self.state: LineState | None = None
 
     def may_take(self, piece: Piece) -> bool:
         """Whether a piece belongs to the pool of this credit. One that names an original of before takes none."""
@@ -138,6 +155,7 @@ class Taking:
         if part > 0:
             piece.taken += part
             self.left -= part
+            self.took.append((piece, part))
 
 
 class LineState:
@@ -210,6 +228,7 @@ class LineState:
 
     def credit(self, taking: Taking) -> None:
         """Take from what is there, the latest first; what is left stays owed. Rule: S19."""
+        taking.state = self
         for piece in reversed(self.pieces):
             if taking.left <= 0:
                 break
@@ -218,6 +237,7 @@ class LineState:
         if taking.left > 0 and self.before > 0 and taking.may_take_before:
             part = min(taking.left, self.before)
             taking.left -= part
+            taking.before += part
             self.before -= part
             self.billed -= part
             if self.filled:

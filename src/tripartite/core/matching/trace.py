@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from fractions import Fraction
 
@@ -12,6 +13,7 @@ from tripartite.core.ids import digest
 from tripartite.core.matching.billed import Bill
 from tripartite.core.matching.evidence import Book
 from tripartite.core.matching.exact import exact
+from tripartite.core.matching.giving import Giving, HeldBack, givings, held_back
 from tripartite.core.matching.ordered import ReceiptEntry
 from tripartite.core.matching.policy import Limits
 from tripartite.core.matching.price import unit_reference
@@ -52,6 +54,19 @@ class FullTrace(msgspec.Struct, frozen=True, eq=False):
                 for entry, quantity in filled
             )
         return tuple(result)
+
+    @property
+    def beside_credits(self) -> bool:
+        """Whether credits, or lines that take back, stand on an order line of this document."""
+        return bool(self.work.takings) or any(piece.negative or piece.state.takings for piece in self.work.pieces)
+
+    def givings(self, live: Collection[str]) -> tuple[Giving, ...]:
+        """What this document gives back of what live invoices have released."""
+        return givings(self.work, live)
+
+    def held_back(self, live: Collection[str]) -> tuple[HeldBack, ...]:
+        """What of this invoice was taken by credits that are not live."""
+        return held_back(self.work, live)
 
     def inputs_digest(self) -> str:
         """SHA-256 over all that was looked at."""
