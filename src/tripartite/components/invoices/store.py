@@ -483,9 +483,7 @@ async def add_allocations(connection: Connection, rows: Sequence[Sequence[Any]])
 Place = tuple[str, str, int, str, int]  # company code, order, its line, receipt (empty: the line as a whole), its line
 
 
-async def room_of(
-    connection: Connection, keys: Collection[Key], *, whole: Collection[Key]
-) -> dict[Place, Decimal]:
+async def room_of(connection: Connection, keys: Collection[Key], *, whole: Collection[Key]) -> dict[Place, Decimal]:
     """What may still be released of the lines of these orders and of their receipts, where that is bounded.
 
     Orders of which nothing was released yet are left out unless they are in `whole`: there the match has seen all
