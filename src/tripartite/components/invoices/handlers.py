@@ -178,16 +178,16 @@ class Invoices:
         receipts: dict[Key, Receipt] = {}
         touched: dict[Key, Message] = {}
         fresh: dict[Key, datetime] = {}
-        links = set()
+        told_by: dict[Key, Message] = {}
         for message in batch.messages:
             if message.type == "tripartite.receipt.recorded.v1":
                 value = codec.decode_own(message.payload, ReceiptRecorded).value
                 known = receipts.get((value.company_code, value.number))
                 if known is None or known.version < value.version:
                     receipts[value.company_code, value.number] = value
+                    told_by[value.company_code, value.number] = message
                 for line in value.lines:
                     key = (value.company_code, line.order_number)
-                    links.add((value.company_code, line.order_number, value.number))
                     touched[key] = message
                     fresh[key] = message.occurred_at
             elif message.type == "tripartite.receipts.requeried.v1":
@@ -195,9 +195,11 @@ class Invoices:
                 key = (requeried.company_code, requeried.order_number)
                 touched.setdefault(key, message)
                 fresh[key] = max(fresh.get(key, requeried.as_of), requeried.as_of)
+        # A newer version may leave an order it was on: that order is decided again too.
+        for receipt, number in await store.orders_of_receipts(connection, receipts):
+            touched.setdefault((receipt[0], number), told_by[receipt])
         await store.lock_orders(connection, touched)
-        await store.link_receipts(connection, links)
-        await keep_newest(
+        standings = await keep_newest(
             connection,
             store.RECEIPTS,
             [
@@ -210,6 +212,9 @@ class Invoices:
                 for value in receipts.values()
             ],
         )
+        newer = [value for value, standing in zip(receipts.values(), standings, strict=True) if standing == "new"]
+        for receipt, number in await store.link_receipts(connection, newer):
+            touched.setdefault((receipt[0], number), told_by[receipt])
         await store.receipts_known(connection, fresh)
         await self._after_facts(connection, batch.company_code, touched)
 

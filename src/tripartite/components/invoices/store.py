@@ -210,15 +210,51 @@ async def receipts_of(connection: Connection, keys: Collection[Key], raw: RawFac
     return receipts
 
 
-async def link_receipts(connection: Connection, rows: Collection[tuple[str, str, str]]) -> None:
-    """Which orders a receipt belongs to: (company, order number, receipt number)."""
-    ordered = sorted(set(rows))
-    await execute(
+async def orders_of_receipts(connection: Connection, receipts: Collection[Key]) -> list[tuple[Key, str]]:
+    """The orders that these receipts, (company, number), are on so far."""
+    wanted = sorted(receipts)
+    found = await execute(
         connection,
-        """INSERT INTO invoices.receipt_of_order (company_code, order_number, number)
-        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING""",
-        [[row[place] for row in ordered] for place in range(3)],
+        """SELECT company_code, l.number, order_number FROM invoices.receipt_of_order l
+        JOIN unnest(%s::text[], %s::text[]) AS n (company_code, number) USING (company_code, number)""",
+        ([k[0] for k in wanted], [k[1] for k in wanted]),
     )
+    return [((row[0], row[1]), row[2]) for row in await found.fetchall()]
+
+
+async def link_receipts(connection: Connection, receipts: Sequence[Receipt]) -> list[tuple[Key, str]]:
+    """Note which orders the newest version of each receipt is on; returns those that it has left, by receipt.
+
+    What was to be released out of a line that is gone is gone with it.
+    """
+    if not receipts:
+        return []
+    rows = sorted({(each.company_code, line.order_number, each.number) for each in receipts for line in each.lines})
+    numbers = [(each.company_code, each.number) for each in receipts]
+    left = await execute(
+        connection,
+        """WITH ours AS (SELECT * FROM unnest(%(c)s::text[], %(o)s::text[], %(r)s::text[])
+                AS n (company_code, order_number, number)),
+        gone AS (DELETE FROM invoices.receipt_of_order l
+            USING unnest(%(nc)s::text[], %(nr)s::text[]) AS n (company_code, number)
+            WHERE l.company_code = n.company_code AND l.number = n.number AND NOT EXISTS (SELECT 1 FROM ours o
+                WHERE (o.company_code, o.order_number, o.number) = (l.company_code, l.order_number, l.number))
+            RETURNING l.company_code, l.number, l.order_number),
+        made AS (INSERT INTO invoices.receipt_of_order (company_code, order_number, number)
+            SELECT company_code, order_number, number FROM ours ON CONFLICT DO NOTHING),
+        undone AS (UPDATE invoices.releasable r SET quantity = 0
+            FROM unnest(%(nc)s::text[], %(nr)s::text[]) AS n (company_code, number)
+            WHERE r.company_code = n.company_code AND r.receipt_number = n.number)
+        SELECT company_code, number, order_number FROM gone""",
+        {
+            "c": [row[0] for row in rows],
+            "o": [row[1] for row in rows],
+            "r": [row[2] for row in rows],
+            "nc": [each[0] for each in numbers],
+            "nr": [each[1] for each in numbers],
+        },
+    )
+    return [((row[0], row[1]), row[2]) for row in await left.fetchall()]
 
 
 async def receipts_known(connection: Connection, rows: Mapping[Key, datetime]) -> None:

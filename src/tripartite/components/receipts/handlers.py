@@ -96,18 +96,17 @@ class Receipts:
                 }
             )
         standings = await keep_newest(connection, store.RECEIPTS, rows)
-        links, outgoing = [], []
+        outgoing = []
         new: list[tuple[Message, Receipt]] = []
         for (message, each), standing in zip(arrived, standings, strict=True):
             if standing == "new":
-                links += [(each.value.company_code, line.order_number, each.value.number) for line in each.value.lines]
                 payload = codec.encode(ReceiptRecorded(each.value))
                 outgoing.append(told(message, RECEIPT_EVENTS, "receipt.recorded", payload))
                 new.append((message, each.value))
             elif each.intake_id:
                 payload = disposition_of(each.intake_id, standing)
                 outgoing.append(told(message, DISPOSITIONS, "intake.disposed", payload))
-        await store.link_orders(connection, links)
+        await store.link_orders(connection, [value for _, value in new])
         await write_leaves(
             connection.cursor(), [leaf for leaf, standing in zip(leaves, standings, strict=True) if standing == "new"]
         )

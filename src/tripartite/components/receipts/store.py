@@ -23,12 +23,19 @@ RECEIPTS = VersionedTable(
 )
 
 
-async def link_orders(connection: Connection, rows: Sequence[tuple[str, str, str]]) -> None:
-    """Note which orders a receipt belongs to: (company, order number, receipt number)."""
+async def link_orders(connection: Connection, receipts: Sequence[Receipt]) -> None:
+    """Note which orders the newest versions of these receipts are on; those that they left are theirs no more."""
+    rows = sorted({(each.company_code, line.order_number, each.number) for each in receipts for line in each.lines})
+    await execute(
+        connection,
+        """DELETE FROM receipts.of_order l USING unnest(%s::text[], %s::text[]) AS n (company_code, number)
+        WHERE l.company_code = n.company_code AND l.number = n.number""",
+        ([each.company_code for each in receipts], [each.number for each in receipts]),
+    )
     await execute(
         connection,
         """INSERT INTO receipts.of_order (company_code, order_number, number)
-        SELECT DISTINCT * FROM unnest(%s::text[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING""",
+        SELECT * FROM unnest(%s::text[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING""",
         [[row[place] for row in rows] for place in range(3)],
     )
 
