@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from tripartite.components.receipts import publications, store
+from tripartite.components.receipts import naming, publications, store
 from tripartite.components.receipts.publishing import OPERATION, Publishing, takes_receipts
 from tripartite.components.receipts.recognising import recognise, settled
 from tripartite.core import codec
@@ -60,6 +60,7 @@ class Receipts:
                 fresh += others
             else:
                 fresh += pairs
+        fresh = await naming.named(connection, self._ports.estate, arrived, fresh)
         if waited:
             outgoing += [each for pair in fresh for each in settled(*pair)]
         return [*outgoing, *await self._record(connection, fresh)]

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from tripartite.components.receipts import publications as store
+from tripartite.components.receipts.naming import as_given
 from tripartite.components.receipts.publications import BESIDE, Key, Name, Publication, TakeBack
 from tripartite.connectors import registry
 from tripartite.core import codec
@@ -312,7 +313,7 @@ def _originals(
         if name := next((each for each in places if each), ""):
             found[line.line] = name
         elif original is not None and original[1] == row.connection:
-            found[line.line] = line.takes_from  # it came from there: this is its number
+            found[line.line] = as_given(row.connection, line.takes_from)  # it came from there: this is its number
         elif original is not None and (published.get((*key, row.connection)) or "rejected") in ("rejected", "dropped"):
             return f"never told: {row.connection} does not have {line.takes_from}"
         elif row.mode != "observe":

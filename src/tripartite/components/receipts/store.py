@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from tripartite.runtime.db import Connection, execute
@@ -38,6 +38,18 @@ async def link_orders(connection: Connection, receipts: Sequence[Receipt]) -> No
         SELECT * FROM unnest(%s::text[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING""",
         [[row[place] for row in rows] for place in range(3)],
     )
+
+
+async def sources_of(connection: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Which connection gave each of these receipts, (company, number), that are recorded."""
+    wanted = sorted(keys)
+    found = await execute(
+        connection,
+        """SELECT company_code, number, source FROM receipts.receipt
+        JOIN unnest(%s::text[], %s::text[]) AS n (company_code, number) USING (company_code, number)""",
+        ([key[0] for key in wanted], [key[1] for key in wanted]),
+    )
+    return {(row[0], row[1]): row[2] for row in await found.fetchall()}
 
 
 async def want_requery(

@@ -198,8 +198,9 @@ class LineNumbers:
             self.returned += left
 
     def named(self, number: str) -> list[ReceiptEntry]:
-        """The entries of one receipt on this line."""
-        return [entry for entry in self.entries if entry.number == number]
+        """The entries of one receipt on this line. A bill names it as its warehouse does, without the warehouse."""
+        found = [entry for entry in self.entries if entry.number == number]
+        return found or [entry for entry in self.entries if entry.number.endswith(":" + number)]
 
     def price_on(self, day: date | None) -> Fraction:
         """The price per order unit valid on a day: the latest version from then or before, else the line's own."""
