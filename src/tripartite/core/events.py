@@ -15,6 +15,7 @@ from tripartite.core.money import Amount, Rate
 from tripartite.core.objects import (
     BankAccount,
     BankStatement,
+    Billed,
     Budget,
     Invoice,
     Order,
@@ -315,6 +316,7 @@ class InvoiceChanged(msgspec.Struct, frozen=True, omit_defaults=True):
     payment_block: bool = False
     connection: str = ""  # the system it came from, and its own id of the document
     source_document: str = ""
+    lines: tuple[Billed, ...] | None = None  # by order line, as matched; null: as told before
 
 
 class PaymentChanged(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -65,7 +65,14 @@ async def test_an_order_says_what_was_ordered_and_what_came_for_it(house: House,
     caller = await api.caller()
     found = (await caller.get(f"/v1/purchase-orders/{ORDER}")).json()
     assert found["quantities"] == [
-        {"line": 10, "unit": "EA", "quantity_ordered": "10", "quantity_received": "4", "quantity_billed": None}
+        {
+            "line": 10,
+            "unit": "EA",
+            "quantity_ordered": "10",
+            "quantity_received": "4",
+            "quantity_billed": "0",
+            "amount_billed": "0",
+        }
     ]
 
 

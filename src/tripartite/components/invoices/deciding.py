@@ -354,7 +354,7 @@ class Decider:
             today=today,
             now=now,
         )
-        written.messages.append(self._changed(row, invoice, decision, cause, now))
+        written.messages.append(self._changed(row, invoice, result, decision, cause, now))
 
     def _releases(
         self,
@@ -616,8 +616,10 @@ class Decider:
                 )
         return commands
 
-    def _changed(self, row: Row, invoice: Invoice, decision: Decision, cause: Cause, now: datetime) -> Outgoing:
-        payload = codec.encode(changed_event(row, invoice, _words(row, decision)))
+    def _changed(
+        self, row: Row, invoice: Invoice, result: MatchResult, decision: Decision, cause: Cause, now: datetime
+    ) -> Outgoing:
+        payload = codec.encode(changed_event(row, invoice, _words(row, decision), result.billed))
         message_id = stable_id("msg", row.decision_id, "changed")
         return event(INVOICE_EVENTS, "invoice.decided", row, payload, message_id, cause, now, row.connection)
 

@@ -15,7 +15,7 @@ from tripartite.core.events import EXCEPTION_EVENTS, InvoiceChanged
 from tripartite.core.exceptions.record import ExceptionRecord
 from tripartite.core.ids import stable_id
 from tripartite.core.money import Amount
-from tripartite.core.objects import Invoice
+from tripartite.core.objects import Billed, Invoice
 from tripartite.runtime.bus import Outgoing
 
 
@@ -54,8 +54,8 @@ def exception_event(what: str, row: Row, record: ExceptionRecord, cause: Cause, 
     return event(EXCEPTION_EVENTS, f"exception.{what}", row, codec.encode(record), message_id, cause, now, source)
 
 
-def changed_event(row: Row, invoice: Invoice, words: str) -> InvoiceChanged:
-    """What the others hear of an invoice: who it is and where it stands."""
+def changed_event(row: Row, invoice: Invoice, words: str, lines: tuple[Billed, ...] | None = None) -> InvoiceChanged:
+    """What the others hear of an invoice: who it is, where it stands, and after a match what it bills."""
     return InvoiceChanged(
         invoice_id=row.invoice_id,
         number=row.number,
@@ -83,6 +83,7 @@ def changed_event(row: Row, invoice: Invoice, words: str) -> InvoiceChanged:
         payment_block=row.payment_block,
         connection=row.connection,
         source_document=row.source_document,
+        lines=lines,
     )
 
 

@@ -6,16 +6,27 @@ from __future__ import annotations
 from functools import partial
 
 from tripartite.components.orders import flows
+from tripartite.components.orders.billed import Billing
 from tripartite.components.orders.budgets import Budgets
 from tripartite.components.orders.handlers import Orders
 from tripartite.components.orders.received import Received
 from tripartite.components.orders.requisitions import Requisitions
 from tripartite.components.orders.routes import routes
-from tripartite.core.events import ANSWERS, CANONICAL, ORDER_COMMANDS, ORDER_EVENTS, RECEIPT_EVENTS, SUPPLIER_EVENTS
+from tripartite.core.events import (
+    ANSWERS,
+    CANONICAL,
+    INVOICE_EVENTS,
+    ORDER_COMMANDS,
+    ORDER_EVENTS,
+    RECEIPT_EVENTS,
+    SUPPLIER_EVENTS,
+)
 from tripartite.runtime.bus import Consumer
 from tripartite.runtime.component import Component, Ports, Schedule
 from tripartite.runtime.db import MigrationSet
 from tripartite.runtime.deliveries import OUTCOMES
+
+PICTURE_MS = 50  # what is billed may be known here so much later
 
 
 def _consumers(ports: Ports) -> list[Consumer]:
@@ -30,6 +41,7 @@ def _consumers(ports: Ports) -> list[Consumer]:
         Consumer("orders", SUPPLIER_EVENTS, handlers.on_supplier_events),
         Consumer("orders", OUTCOMES, handlers.on_outcomes),
         Consumer("orders", RECEIPT_EVENTS, Received(ports).on_receipt_events),
+        Consumer("orders", INVOICE_EVENTS, Billing(ports).on_invoice_events, fill_ms=PICTURE_MS),
         Consumer("orders budgets", ANSWERS, budgets.on_answers),
     ]
 

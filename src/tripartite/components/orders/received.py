@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
+from tripartite.components.orders.billed import BilledLine
 from tripartite.core import codec
 from tripartite.core.events import ReceiptRecorded
 from tripartite.core.objects import Order, Receipt
@@ -63,11 +64,11 @@ async def receipts_of(connection: Connection, company_code: str, number: str) ->
     return [codec.decode_own(row[0], Receipt) for row in await found.fetchall()]
 
 
-def quantities(order: Order, receipts: Iterable[Receipt]) -> list[dict[str, Any]]:
-    """Ordered and received by line, in the order line's unit; returns and reversals are taken off.
+def quantities(order: Order, receipts: Iterable[Receipt], billed: Mapping[int, BilledLine]) -> list[dict[str, Any]]:
+    """Ordered, received and billed by line, in the order line's unit; returns, reversals and credits are taken off.
 
-    `quantity_received` is None where something came in another unit: nothing is converted by guess. What was billed is
-    the invoices component's to say, and is None here.
+    `quantity_received` is None where something came in another unit: nothing is converted by guess. Billed is what is
+    booked or to be booked; `amount_billed` is net, None where it is in several currencies.
     """
     came: dict[int, Decimal | None] = {line.line: Decimal(0) for line in order.lines}
     units = {line.line: line.unit for line in order.lines}
@@ -85,10 +86,14 @@ def quantities(order: Order, receipts: Iterable[Receipt]) -> list[dict[str, Any]
             "unit": line.unit,
             "quantity_ordered": _text(line.quantity),
             "quantity_received": _text(came[line.line]),
-            "quantity_billed": None,
+            **_billed(billed.get(line.line, BilledLine(Decimal(0), Decimal(0)))),
         }
         for line in order.lines
     ]
+
+
+def _billed(line: BilledLine) -> dict[str, Any]:
+    return {"quantity_billed": _text(line.quantity), "amount_billed": _text(line.amount)}
 
 
 def _text(number: Decimal | None) -> str | None:

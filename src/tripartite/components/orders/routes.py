@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from tripartite.components.orders import budget_store, listing, question_routes, store
 from tripartite.components.orders.asking import put_question
+from tripartite.components.orders.billed import billed_of
 from tripartite.components.orders.budgets import can_ask
 from tripartite.components.orders.handlers import QUESTION
 from tripartite.components.orders.publications import object_id_of
@@ -38,7 +39,11 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
             found = await listing.page(connection, wanted, place, most, companies_of(request))
         return Page(found, place.after(found[-1]) if len(found) == most else "")
 
-    @get("/v1/purchase-orders/{number:str}", opt=permission("order.read"), summary="One order and what came for it")
+    @get(
+        "/v1/purchase-orders/{number:str}",
+        opt=permission("order.read"),
+        summary="One order, what came for it and what is billed",
+    )
     async def one_order(
         request: Request[Any, Any, Any], number: str, company: str = "", fresh: bool = False
     ) -> dict[str, Any]:
@@ -62,6 +67,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         value, correlation_id = found
         async with ports.db.connection() as connection:
             came = await receipts_of(connection, value.company_code, value.number)
+            billed = await billed_of(connection, value.company_code, value.number)
             answer = await budget_store.answered(connection, (value.company_code, QUESTION, number))
             key = (value.company_code, value.number)
             source, recorded_at = await listing.recorded(connection, key) or ("", None)
@@ -73,7 +79,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
             "source": source,
             "recorded_at": recorded_at,
             "publication": standing,
-            "quantities": quantities(value, came),
+            "quantities": quantities(value, came, billed),
             "asked_at": answer[0] if answer else None,
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
+from tripartite.core.objects import Receipt
 from tripartite.runtime.db import Connection, execute
 from tripartite.runtime.versions import VersionedTable
 

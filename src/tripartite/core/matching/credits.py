@@ -151,6 +151,7 @@ class Ledger:
                 continue
             value_line = ValueLine(line, ordered, state)
             self.value_lines.setdefault(work.bill.id, []).append(value_line)
+            work.values.append((ordered, -value_line.value if work.bill.credit else value_line.value))
             if work.bill.kind == "subsequent_credit" and originals:
                 _lower_value(value_line, state, originals)
 

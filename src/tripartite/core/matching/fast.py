@@ -33,7 +33,10 @@ from tripartite.core.matching.ordered import (
 from tripartite.core.matching.policy import Limits
 from tripartite.core.matching.result import Allocation, MatchResult, Pair
 from tripartite.core.matching.trace import inputs_digest
+from tripartite.core.money import Amount
+from tripartite.core.objects.billed import Billed
 
+_NOTHING = Amount(0)
 _IntRatio = tuple[int, int]
 
 
@@ -82,6 +85,14 @@ class FastTrace(msgspec.Struct, frozen=True, eq=False):
             line.value,
             expected,
             line.value - expected,
+        )
+
+    def billed(self) -> tuple[Billed, ...]:
+        """What is billed of each order line: as the document states it, in the order's unit."""
+        number, lines = self.order.number, self.bill.doc.lines
+        return tuple(
+            Billed(number, line.order_line or 0, line.amount or _NOTHING, line.quantity)
+            for line in lines[: len(self.befores)]
         )
 
     def allocations(self) -> tuple[Allocation, ...]:

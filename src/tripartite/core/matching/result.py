@@ -15,6 +15,7 @@ import msgspec
 from tripartite.core.findings import Finding
 from tripartite.core.matching.giving import Giving, HeldBack
 from tripartite.core.money import Money
+from tripartite.core.objects.billed import Billed
 
 Verdict = Literal["post", "park", "hold", "reject"]
 
@@ -61,6 +62,8 @@ class Trace(Protocol):
 
     def pairs(self) -> tuple[Pair, ...]: ...
 
+    def billed(self) -> tuple[Billed, ...]: ...
+
     def allocations(self) -> tuple[Allocation, ...]: ...
 
     @property
@@ -99,6 +102,11 @@ class MatchResult(msgspec.Struct, frozen=True, eq=False):
     def pairs(self) -> tuple[Pair, ...]:
         """Order, receipt, invoice and variance per line, for showing side by side."""
         return self.trace.pairs()
+
+    @property
+    def billed(self) -> tuple[Billed, ...]:
+        """What is billed of each order line, once for each line of the document."""
+        return self.trace.billed()
 
     @property
     def allocations(self) -> tuple[Allocation, ...]:

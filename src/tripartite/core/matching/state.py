@@ -261,6 +261,7 @@ class Work:
         "stopped",
         "takings",
         "tolerated",
+        "values",
     )
 
     def __init__(self, bill: Bill, limits: Limits, quote: TaxQuote | None = None) -> None:
@@ -271,6 +272,7 @@ class Work:
         self.replaced = False
         self.pieces: list[Piece] = []
         self.takings: list[Taking] = []
+        self.values: list[tuple[Ordered, Fraction]] = []  # value alone, signed, on an order line
         self.reasons: dict[tuple[int, str], Fraction | None] = {}
         self.details: dict[tuple[int, str], Finding] = {}
         self.tolerated = ZERO

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 
 import msgspec
@@ -14,14 +15,19 @@ from tripartite.core.matching.billed import Bill
 from tripartite.core.matching.evidence import Book
 from tripartite.core.matching.exact import exact
 from tripartite.core.matching.giving import Giving, HeldBack, givings, held_back
-from tripartite.core.matching.ordered import ReceiptEntry
+from tripartite.core.matching.ordered import Ordered, ReceiptEntry
 from tripartite.core.matching.policy import Limits
 from tripartite.core.matching.price import unit_reference
 from tripartite.core.matching.quantity import bounds_of, fill, tightest
 from tripartite.core.matching.result import Allocation, Pair
 from tripartite.core.matching.state import Piece, Work
+from tripartite.core.money import Amount
+from tripartite.core.objects.billed import Billed
 from tripartite.core.objects.tax_quote import TaxQuote
+from tripartite.core.quantity import Quantity
 
+_QUANTITY_GRAIN = Decimal("1E-12")
+_AMOUNT_GRAIN = Decimal("1E-6")
 ENGINE_VERSION = "matching-1"
 """Changes when the same inputs may give another answer."""
 
@@ -36,6 +42,16 @@ class FullTrace(msgspec.Struct, frozen=True, eq=False):
     def pairs(self) -> tuple[Pair, ...]:
         """Order, receipt, invoice and variance per line."""
         return tuple(_pair(piece) for piece in self.work.pieces)
+
+    def billed(self) -> tuple[Billed, ...]:
+        """What is billed of each order line: bills count, credits count against; value alone has no quantity."""
+        found = []
+        for piece in self.work.pieces:
+            sign = -1 if piece.negative else 1
+            found.append(_billed(piece.ordered, sign * piece.quantity, sign * abs(piece.value)))
+        found += [_billed(taking.ordered, -taking.quantity, -taking.value) for taking in self.work.takings]
+        found += [_billed(ordered, None, value) for ordered, value in self.work.values]
+        return tuple(found)
 
     def allocations(self) -> tuple[Allocation, ...]:
         """The allocation table of this invoice."""
@@ -71,6 +87,19 @@ class FullTrace(msgspec.Struct, frozen=True, eq=False):
     def inputs_digest(self) -> str:
         """SHA-256 over all that was looked at."""
         return inputs_digest(self.book, self.work.bill, self.work.limits, self.as_of, self.work.quote)
+
+
+def _billed(ordered: Ordered, quantity: Fraction | None, value: Fraction) -> Billed:
+    """Where a number has no end it is cut, far below any unit's grain."""
+    counted = None
+    if quantity is not None and ordered.mode != "limit":
+        counted = Quantity(_cut(quantity, _QUANTITY_GRAIN))
+    return Billed(ordered.order.number, ordered.line, Amount(_cut(value, _AMOUNT_GRAIN)), counted)
+
+
+def _cut(exact: Fraction, grain: Decimal) -> Decimal:
+    number = Decimal(exact.numerator) / Decimal(exact.denominator)
+    return number if (exact / Fraction(grain)).denominator == 1 else number.quantize(grain)
 
 
 def _filled(piece: Piece) -> list[tuple[ReceiptEntry, Fraction]]:

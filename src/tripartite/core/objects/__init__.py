@@ -5,6 +5,7 @@ its JSON has one form (core/codec.py). Fields a document did not state are None 
 """
 
 from tripartite.core.objects.approval import ApprovalDecision, ApprovalStep
+from tripartite.core.objects.billed import Billed
 from tripartite.core.objects.budget import Budget
 from tripartite.core.objects.invoice import (
     Allowance,
@@ -41,6 +42,7 @@ __all__ = [
     "BankAccount",
     "BankEntry",
     "BankStatement",
+    "Billed",
     "Budget",
     "Clearing",
     "Contact",
