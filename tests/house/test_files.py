@@ -29,7 +29,9 @@ LONG_FILES = {
 }
 _SNAKE = re.compile(r"(?:__init__|__main__|[a-z][a-z0-9_]*)\.py\Z")
 _SENTENCE = re.compile(r"test_[a-z0-9]+(?:_[a-z0-9]+){2,}\Z")
-COMPONENTS = ("console", "control", "gateway", "invoices", "orders", "payments", "receipts", "suppliers")
+COMPONENTS = (
+    *("console", "control", "gateway", "invoices", "orders", "payments", "receipts", "subscriptions", "suppliers"),
+)
 FIXED = ("manifest", "wire", "transform", "client", "simulator")
 
 

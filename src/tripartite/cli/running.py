@@ -17,6 +17,7 @@ from tripartite.components.invoices.app import component as invoices
 from tripartite.components.orders.app import component as orders
 from tripartite.components.payments.app import component as payments
 from tripartite.components.receipts.app import component as receipts
+from tripartite.components.subscriptions.app import component as subscriptions
 from tripartite.components.suppliers.app import component as suppliers
 from tripartite.connectors import registry
 from tripartite.connectors.documents.worker import COMMAND
@@ -31,7 +32,7 @@ from tripartite.runtime.settings import Settings
 
 COMPONENTS: Mapping[str, Component] = {
     component.name: component
-    for component in (gateway, suppliers, orders, receipts, invoices, payments, control, console)
+    for component in (gateway, suppliers, orders, receipts, invoices, payments, control, subscriptions, console)
 }
 
 
@@ -84,7 +85,7 @@ class Running(AbstractAsyncContextManager["Running"]):
             import msgspec
 
             silent = tuple(msgspec.structs.replace(each, base_url="") for each in estate.connections)
-            estate = msgspec.structs.replace(estate, connections=silent)
+            estate = msgspec.structs.replace(estate, connections=silent, subscribers=())
         self._estate, self._pack = estate, pack
         self._secrets = Secrets(folder or Path.cwd(), secrets)
         self.server: EmbeddedPostgres | None = None

@@ -23,7 +23,8 @@ KNOWN = (
     *("approval.read", "audit.read", "budget.read", "budget.write", "delivery.read", "estate.read", "exception.read"),
     *("intake.read", "intake.write", "invoice.read", "invoice.write", "lineage.read", "metrics.read", "order.read"),
     *("order.write", "payment.hold", "payment.propose", "payment.read", "raw.read", "receipt.read", "receipt.write"),
-    *("requisition.read", "supplier.read", "supplier.suspend", "supplier.write", "tax.read", "tax.write", "trace.read"),
+    *("requisition.read", "subscription.resume", "supplier.read", "supplier.suspend", "supplier.write", "tax.read"),
+    *("tax.write", "trace.read"),
 )
 
 

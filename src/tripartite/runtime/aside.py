@@ -139,7 +139,7 @@ async def _take_again(db: Database, consumer: Consumer, partition: str, position
     message = await _message(db, consumer.topic, partition, position)
     if message is None:
         raise LookupError("the message is no longer on the bus")
-    batch = Batch(consumer.topic, partition, message.company_code, [message])
+    batch = Batch(consumer.topic, partition, message.company_code, [message], last=position)
     if consumer.prepare is not None:
         batch.prepared = await consumer.prepare(batch)
 

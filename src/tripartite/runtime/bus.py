@@ -108,7 +108,7 @@ async def publish(connection: Connection, outgoing: Sequence[Outgoing]) -> None:
 
 
 class Batch(msgspec.Struct):
-    """What a consumer is handed: messages of one partition in order, and what `prepare` made of them."""
+    """What a consumer is handed: messages of one partition in order, up to position `last`, and what `prepare` made."""
 
     topic: str
     partition: str
@@ -116,6 +116,7 @@ class Batch(msgspec.Struct):
     messages: list[Message]
     prepared: Any = None
     trace_id: str = ""
+    last: int = 0
 
 
 Handle = Callable[[Connection, Batch], Awaitable[None]]
@@ -332,6 +333,7 @@ async def _take(
                 batch.messages = messages[:known]
                 last = first + known
             batch.prepared = prepared.prepared
+        batch.last = last
         await consumer.handle(connection, batch)
         await _advance(connection, consumer, partition, last)
         return len(batch.messages)

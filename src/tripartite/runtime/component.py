@@ -13,12 +13,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from tripartite.core.estate import Estate
+from tripartite.core.estate import Estate, Subscriber
 from tripartite.core.ids import Ids
 from tripartite.runtime.bus import Consumer
 from tripartite.runtime.clock import Clock
 from tripartite.runtime.db import Database, MigrationSet
 from tripartite.runtime.metrics import Measure
+from tripartite.runtime.notifying import WebhookClient
 from tripartite.runtime.protocol import Client, Raw, Read
 from tripartite.runtime.settings import Settings
 from tripartite.runtime.telemetry import Telemetry
@@ -47,11 +48,17 @@ class Ports:
         clients: Mapping[str, Client],
         parser: Parser | None = None,
         ask: Callable[[str], Awaitable[Any]] | None = None,
+        worker: int = 0,
+        webhook: Callable[[Subscriber], WebhookClient] | None = None,
     ) -> None:
+        """`worker`: the number whose advisory lock says that this process lives. `webhook` makes the way to a
+        subscriber; None where nobody is called.
+        """
         self.db, self.clock, self.ids, self.chance = db, clock, ids, chance
         self.telemetry, self.settings = telemetry, settings
         self.estate, self.pack, self.clients = estate, pack, clients
         self.parser, self.ask = parser, ask
+        self.worker, self.webhook = worker, webhook
 
 
 class Schedule(msgspec.Struct, frozen=True):

@@ -60,6 +60,12 @@ CIRCUIT_AFTER = 5  # consecutive failures of whole calls
 CIRCUIT_SECONDS = 5.0
 ORPHANS = 5_000  # looked at together
 OWED = "deliveries"  # the hint that something is owed
+# What a delivery stands in while something is done about it; nobody else may have moved it meanwhile.
+_STANDING: Mapping[str, tuple[State, ...]] = {
+    "send": ("sending",),
+    "probe": ("unknown", "accepted"),
+    "park": ("intended", "waiting", "unknown"),
+}
 _LOCK_CLASS = 7461  # advisory locks of living workers: (class, worker number)
 
 
@@ -194,7 +200,7 @@ class Outcome(msgspec.Struct, frozen=True):
 
 class Timing(msgspec.Struct, frozen=True):
     """How patient to be with one connection, in seconds. `key_window`: how long the vendor surely remembers our key, so
-    that sending again under it is safe without waiting (0: it knows no keys).
+    that sending again under it is safe without waiting (0: it knows no keys). `most_attempts`: then it is set aside.
     """
 
     commit_latency: float
@@ -203,6 +209,7 @@ class Timing(msgspec.Struct, frozen=True):
     retry_first: float = 1.0
     retry_most: float = 300.0
     settle_within: float = SETTLE_WITHIN_SECONDS
+    most_attempts: int = MOST_ATTEMPTS
 
 
 def timing_of(manifest: Manifest, settings: Mapping[str, str]) -> Timing:
@@ -226,7 +233,7 @@ def after_send(answer: object, claimed: Claimed, timing: Timing, jitter: float) 
         case Rejected(code, detail):
             return Outcome("rejected", reason_code="posting.rejected", detail=f"{code}: {detail}"[:1000])
         case RetryLater(reason, after):
-            if claimed.attempts >= MOST_ATTEMPTS:
+            if claimed.attempts >= timing.most_attempts:
                 return Outcome("dead_letter", reason_code="integration.retries_exhausted", detail=reason[:1000])
             wait = retry_after_seconds(claimed.attempts, jitter, first=timing.retry_first, most=timing.retry_most)
             return Outcome("waiting", max(wait, after or 0.0), detail=reason[:1000])
@@ -270,7 +277,7 @@ def after_probe(answer: object, claimed: Claimed, timing: Timing, jitter: float,
             if quiet < patience and known >= timing.key_window - KEY_SKEW_SECONDS:
                 later = min(wait, patience - quiet + 0.01)
                 return Outcome("unknown", later, reason_code="posting.outcome_unknown", detail="not seen there yet")
-            if claimed.attempts >= MOST_ATTEMPTS:
+            if claimed.attempts >= timing.most_attempts:
                 return Outcome("dead_letter", reason_code="integration.retries_exhausted", detail=detail)
             return Outcome("waiting", 0.0, detail="surely absent, sent again with the same key")
         case RetryLater(reason, after):
@@ -330,14 +337,17 @@ class Deliverer:
         timing: Timing | None = None,
         rate: float | None = None,
         wake: Callable[[str], None] = lambda _: None,
+        quiet: Collection[State] = (),
     ) -> None:
+        """`quiet`: outcomes that are kept with the delivery and told to nobody."""
         self._db, self.name, self._manifest, self._client = db, connection_name, manifest, client
         self._worker, self._clock, self._chance, self._telemetry = worker, clock, chance, telemetry
         self._timing = timing or timing_of(manifest, {})
         self._limiter = Limiter(rate or manifest.rate_per_second, manifest.burst, clock)
         self._failures = 0
         self._open_until: datetime | None = None
-        self._wake = wake
+        self._wake, self._quiet = wake, frozenset(quiet)
+        self._together = manifest.bulk_limit
 
     async def run(self, due: Callable[[], Awaitable[None]], *, idle_seconds: float = 0.1) -> None:
         """Deliver until cancelled. `due` returns when something may be due for this connection (runtime/due.py)."""
@@ -370,7 +380,7 @@ class Deliverer:
         return await self._probe_round() + await self._send_round()
 
     async def _send_round(self) -> int:
-        claimed = await claim_due(self._db, self.name, self._manifest.bulk_limit, self._worker, self._clock.now())
+        claimed = await claim_due(self._db, self.name, self._together, self._worker, self._clock.now())
         if not claimed:
             return 0
         await self._limiter.take()
@@ -416,9 +426,17 @@ class Deliverer:
         trace_id = self._telemetry.trace_id()
 
         async def work(connection: Connection) -> None:
-            await record(connection, self.name, act, claimed, outcomes, now=now, chance=self._chance, trace_id=trace_id)
+            await record(
+                *(connection, self.name, act, claimed, outcomes),
+                now=now,
+                chance=self._chance,
+                trace_id=trace_id,
+                quiet=self._quiet,
+            )
 
         await self._db.transaction(work)
+        for outcome in outcomes:
+            self._telemetry.documents.labels("delivery", outcome.state).inc()
         self._wake(OUTCOMES)
 
     async def _judge(self, answers: Sequence[object]) -> None:
@@ -477,6 +495,29 @@ async def claim_probes(db: Database, name: str, limit: int, worker: int, now: da
         return [_claimed(row) for row in await found.fetchall()]
 
     return await db.transaction(work)
+
+
+async def park_old(
+    connection: Connection, name: str, before: datetime, limit: int, *, now: datetime, chance: random.Random
+) -> int:
+    """Set aside what has been owed to `name` since before `before` and did not arrive, however often it was tried; how
+    many. What was replayed since then has its time anew. Inside the caller's transaction, whose messages end with it.
+    """
+    found = await execute(
+        connection,
+        f"""SELECT {_CLAIMED} FROM deliveries.delivery d WHERE connection = %(name)s
+        AND (state IN ('intended', 'waiting') AND mode = 'act' OR state = 'unknown') AND created_at < %(before)s
+        AND NOT EXISTS (SELECT 1 FROM deliveries.attempt a
+            WHERE a.key = d.key AND a.act = 'replay' AND a.at >= %(before)s)
+        ORDER BY key LIMIT %(limit)s FOR UPDATE SKIP LOCKED""",
+        {"name": name, "before": before, "limit": limit},
+    )
+    old = [_claimed(row) for row in await found.fetchall()]
+    if old:
+        detail = f"not taken since {before:%Y-%m-%dT%H:%MZ} or earlier"
+        aside = [Outcome("dead_letter", reason_code="integration.retries_exhausted", detail=detail)] * len(old)
+        await record(connection, name, "park", old, aside, now=now, chance=chance)
+    return len(old)
 
 
 async def adopt_orphans(db: Database, names: Collection[str]) -> int:
@@ -554,8 +595,12 @@ async def record(
     now: datetime,
     chance: random.Random,
     trace_id: str = "",
+    quiet: Collection[State] = (),
 ) -> None:
-    """Write answers: new states, attempts, audit leaves of what is final, and the outcome messages, in this order."""
+    """Write answers: new states, attempts, audit leaves of what is final, and the outcome messages, in this order.
+
+    Outcomes in one of the `quiet` states are no news to anybody: no leaf and no message.
+    """
     updated = await execute(
         connection,
         """UPDATE deliveries.delivery d SET state = n.state, due_at = n.due, claimed_by = NULL,
@@ -574,7 +619,7 @@ async def record(
             [each.remote_ref for each in outcomes],
             [each.reason_code for each in outcomes],
             [each.detail for each in outcomes],
-            ["sending"] if act == "send" else ["unknown", "accepted"],
+            list(_STANDING[act]),
         ),
     )
     # A delivery that somebody else has settled meanwhile is left as it is: its outcome was told by them.
@@ -582,7 +627,7 @@ async def record(
     await _note_attempts(connection, act, claimed, outcomes, trace_id)
     messages, leaves = [], []
     for each, outcome in zip(claimed, outcomes, strict=True):
-        if each.outbound.key not in changed:
+        if each.outbound.key not in changed or outcome.state in quiet:
             continue
         if each.state == outcome.state == "accepted":
             continue  # asked again and no further: that is an attempt, and no news

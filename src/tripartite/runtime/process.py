@@ -23,7 +23,7 @@ from granian.server.embed import Server
 from psycopg.conninfo import conninfo_to_dict
 
 from tripartite.core.estate import Connection as Configured
-from tripartite.core.estate import Estate
+from tripartite.core.estate import Estate, Subscriber
 from tripartite.core.policy import Pack
 from tripartite.runtime import jobs
 from tripartite.runtime.aside import keep_retaking
@@ -36,6 +36,7 @@ from tripartite.runtime.due import Due
 from tripartite.runtime.http import OutboundHttp, OutboundRules
 from tripartite.runtime.http_app import Authenticator, build_app
 from tripartite.runtime.metrics import metrics_route
+from tripartite.runtime.notifying import WebhookClient, open_webhook
 from tripartite.runtime.postgres import OWNER, SERVING, WORKER, EmbeddedPostgres
 from tripartite.runtime.protocol import Client, ClientPorts, Connection, Manifest
 from tripartite.runtime.secrets import Secrets
@@ -160,6 +161,8 @@ class Process:
         for configured in estate.connections:
             if configured.base_url:
                 self.clients[configured.name] = self._client(configured)
+        self.worker = random.SystemRandom().randrange(1, 2**31 - 1)
+        self._webhooks: list[WebhookClient] = []
         self.ports = Ports(
             db=self.db,
             clock=self.clock,
@@ -171,8 +174,9 @@ class Process:
             pack=pack,
             clients=self.clients,
             parser=parser,
+            worker=self.worker,
+            webhook=self._webhook,
         )
-        self.worker = random.SystemRandom().randrange(1, 2**31 - 1)
         self._tasks: list[asyncio.Task[None]] = []
         self.port = settings.port
         self._server: Server | None = None
@@ -200,6 +204,17 @@ class Process:
             secrets=resolved,
         )
         return self.connectors.connect(connection, ClientPorts(http, self.clock.now, self.clock.sleep))
+
+    def _webhook(self, subscriber: Subscriber) -> WebhookClient:
+        client = open_webhook(
+            subscriber,
+            [self._secrets.resolve(each) for each in subscriber.secrets] if self._secrets else [],
+            self.clock,
+            loopback=self.estate.outbound.loopback and self.estate.environment == "development",
+            on_call=self.telemetry.call,
+        )
+        self._webhooks.append(client)
+        return client
 
     async def start(self, *, http: bool = True, background: bool = True) -> None:
         """Open the database and start everything; returns when the server listens.
@@ -301,6 +316,8 @@ class Process:
             await self.telemetry.flush(self.db)
         for client in self.clients.values():
             await client.close()
+        for webhook in self._webhooks:
+            await webhook.close()
         close = getattr(self._parser, "close", None)
         if close is not None:
             await close()

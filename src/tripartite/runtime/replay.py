@@ -94,10 +94,11 @@ async def replay(
     ]
     await execute(
         connection,
-        """INSERT INTO deliveries.attempt (key, act, answer, detail)
-        SELECT n.key, 'replay', n.answer, n.detail FROM unnest(%s::text[], %s::text[], %s::text[])
+        """INSERT INTO deliveries.attempt (key, at, act, answer, detail)
+        SELECT n.key, %s, 'replay', n.answer, n.detail FROM unnest(%s::text[], %s::text[], %s::text[])
             AS n (key, answer, detail)""",
         (
+            now,
             [each.key for each in done],
             [each.after for each in done],
             [f"{by} sends it again; it was {each.before}: {each.reason_code}" for each in done],

@@ -20,6 +20,7 @@ from tripartite.core.estate.model import (
     Owner,
     RateRow,
     Route,
+    Subscriber,
     TaxCodeRow,
     WordMapping,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "Owner",
     "RateRow",
     "Route",
+    "Subscriber",
     "TaxCodeRow",
     "WordMapping",
     "Wrong",

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from tripartite.core.contracts.names import matching
 from tripartite.core.estate.calendar import WEEKDAYS, spans
 from tripartite.core.estate.model import (
     DOCUMENT_TYPES,
@@ -24,6 +25,7 @@ from tripartite.core.estate.model import (
     Connection,
     Dated,
     Estate,
+    Subscriber,
     TaxCodeRow,
 )
 from tripartite.core.estate.names import name_key, party_id_text_key, tax_id_key
@@ -85,6 +87,7 @@ def check_estate(estate: Estate, kinds: Mapping[str, KindFacts], text: str = "")
     _mappings(estate, found)
     _accounts(estate, kinds, found)
     _rates(estate, found)
+    _subscribers(estate, found)
     return found.all
 
 
@@ -413,6 +416,54 @@ def _rates(estate: Estate, found: _Findings) -> None:
                 found.error("currency", (*here, name), f"{code!r} is not an ISO 4217 code")
         if row.currency == row.into or row.rate <= 0:
             found.error("exchange_rate", (*here, "rate"), "a rate is above zero, between two currencies")
+
+
+def _subscribers(estate: Estate, found: _Findings) -> None:
+    names = [*(entry.name for entry in estate.connections), *(entry.name for entry in estate.subscribers)]
+    codes = {company.code for company in estate.companies}
+    for index, entry in enumerate(estate.subscribers):
+        here: Path = ("subscriber", index)
+        if not _NAME.match(entry.name) or entry.name in ROLES:
+            found.error("name", (*here, "name"), f"{entry.name!r} is not a name (lower case; no role's name)")
+        if names.count(entry.name) > 1:
+            found.error("unique", (*here, "name"), f"{entry.name!r} names another subscriber or connection too")
+        for pattern in entry.events:
+            if not matching([pattern]):
+                words = f"no published event is named {pattern!r}; docs/events.md lists them"
+                found.error("events", (*here, "events"), words)
+        if not entry.events:
+            found.error("events", (*here, "events"), f"{entry.name} hears of nothing; write '*' for all")
+        for code in entry.companies:
+            if code != "*" and code not in codes:
+                found.error("company", (*here, "companies"), f"there is no company {code!r}")
+        if not entry.companies:
+            found.error("company", (*here, "companies"), f"{entry.name} hears of no company; write '*' for all")
+        if not 1 <= len(entry.secrets) <= 2:
+            words = f"{entry.name} has {len(entry.secrets)} secrets; one signs, and two while one replaces the other"
+            found.error("secrets", (*here, "secrets"), words)
+        if not 1 <= entry.keep_hours <= 24 * 30:
+            found.error("dates", (*here, "keep_hours"), "an event is tried for 1 to 720 hours")
+        _subscriber_address(estate, entry, (*here, "url"), found)
+
+
+def _subscriber_address(estate: Estate, entry: Subscriber, place: Path, found: _Findings) -> None:
+    """Webhooks go to public https addresses at port 443. On this machine anything goes, for development only."""
+    try:
+        parts = urlsplit(entry.url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if host is None or parts.scheme not in ("https", "http"):
+        found.error("address", place, f"{entry.url!r} is not an https address")
+        return
+    if parts.username or parts.password or parts.fragment:
+        found.error("address", place, "an address carries no user, password or fragment")
+    if host in _LOOPBACK:
+        if not estate.outbound.loopback or estate.environment == "production":
+            words = f"{entry.name} is on this machine; only a development estate with outbound.loopback allows it"
+            found.error("address", place, words)
+    elif parts.scheme != "https" or port not in (None, 443):
+        found.error("address", place, f"{entry.name}: a webhook goes to https at port 443 and nowhere else")
 
 
 def _list(names: Iterable[str]) -> str:

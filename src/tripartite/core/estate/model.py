@@ -177,6 +177,25 @@ class RateRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rate: Rate = msgspec.field()
 
 
+class Subscriber(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Somebody who hears of our events by webhook. `events` are patterns over the published names (`invoice.posted`,
+    `payment.*`, `*`); `companies` are codes, or `*`. `secrets` sign: one, or two while one replaces the other.
+
+    What happened before `from` is not told; what happened since is, whenever the subscriber was added.
+    """
+
+    name: str
+    url: str
+    events: tuple[str, ...]
+    companies: tuple[str, ...]
+    secrets: tuple[str, ...]  # references, env:NAME or file:path
+    valid_from: date = msgspec.field(name="from")
+    keep_hours: int = 75  # how long an event is tried before it is set aside
+
+    def hears_of(self, company_code: str) -> bool:
+        return "*" in self.companies or company_code in self.companies
+
+
 class Outbound(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What outbound calls may do beyond the rule (https to public addresses of a connection's own host)."""
 
@@ -227,6 +246,8 @@ class Estate(msgspec.Struct, frozen=True, dict=True):
     def exchange(self) -> tuple[ExchangeRate, ...]:
         """The exchange rates as the match takes them."""
         return tuple(ExchangeRate(row.currency, row.into, row.valid_from, row.rate) for row in self.rates)
+
+    subscribers: tuple[Subscriber, ...] = ()
 
     @cached_property
     def _companies(self) -> dict[str, Company]:

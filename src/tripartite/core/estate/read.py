@@ -6,6 +6,7 @@ Whether the rows agree with one another is check.py's question.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
@@ -21,6 +22,7 @@ from tripartite.core.estate.model import (
     Owner,
     RateRow,
     Route,
+    Subscriber,
     TaxCodeRow,
     WordMapping,
 )
@@ -39,7 +41,7 @@ FILE = "estate.toml"
 _TABLES = frozenset(
     [
         *("estate", "outbound", "company", "calendar", "connection", "owner", "route", "tax_code", "mapping"),
-        *("account", "exchange_rate"),
+        *("account", "exchange_rate", "subscriber"),
     ]
 )
 _SECRET = re.compile(r"(env:[A-Z][A-Z0-9_]{0,99}|file:[^\x00-\x1f]{1,400})\Z")
@@ -78,9 +80,10 @@ def load_estate(text: str, file: str = FILE) -> Estate | list[Wrong]:
     mappings, bad_mappings = convert_rows(file, text, table, "mapping", WordMapping)
     accounts, bad_accounts = convert_rows(file, text, table, "account", OwnAccount)
     rates, bad_rates = convert_rows(file, text, table, "exchange_rate", RateRow)
+    subscribers, bad_subscribers = convert_rows(file, text, table, "subscriber", Subscriber)
     wrong = [entry for entry in (head, outbound) if isinstance(entry, Wrong)]
     wrong += [*bad_companies, *bad_calendars, *bad_connections, *bad_owners, *bad_routes, *bad_codes, *bad_mappings]
-    wrong += [*bad_accounts, *bad_rates]
+    wrong += [*bad_accounts, *bad_rates, *bad_subscribers]
     if wrong or isinstance(head, Wrong) or isinstance(outbound, Wrong):
         return sorted(wrong, key=lambda entry: entry.line)
     return Estate(
@@ -97,18 +100,26 @@ def load_estate(text: str, file: str = FILE) -> Estate | list[Wrong]:
         outbound=outbound,
         accounts=accounts,
         rates=rates,
+        subscribers=subscribers,
     )
 
 
 def _literal_secrets(file: str, text: str, table: dict[str, Any]) -> list[Wrong]:
     # Before any conversion, whose messages could repeat a value.
-    found: list[Wrong] = []
-    connections = table.get("connection", [])
-    for index, row in enumerate(connections if isinstance(connections, list) else []):
+    words = "a secret is written as a reference, env:NAME or file:path; never as its value"
+    return [
+        Wrong(file, line_of(text, path), key_of(path), words)
+        for kind in ("connection", "subscriber")
+        for path, value in _secrets(kind, table.get(kind, []))
+        if not isinstance(value, str) or not _SECRET.match(value)
+    ]
+
+
+def _secrets(kind: str, rows: Any) -> Iterator[tuple[Path, Any]]:
+    for index, row in enumerate(rows if isinstance(rows, list) else []):
         secrets = row.get("secrets", {}) if isinstance(row, dict) else {}
-        for name, value in secrets.items() if isinstance(secrets, dict) else ():
-            if not isinstance(value, str) or not _SECRET.match(value):
-                path: Path = ("connection", index, "secrets", name)
-                words = "a secret is written as a reference, env:NAME or file:path; never as its value"
-                found.append(Wrong(file, line_of(text, path), key_of(path), words))
-    return found
+        named = (
+            secrets.items() if isinstance(secrets, dict) else enumerate(secrets if isinstance(secrets, list) else [])
+        )
+        for name, value in named:
+            yield (kind, index, "secrets", name), value
