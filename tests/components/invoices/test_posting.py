@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 
 from support.house import House, replaced
-from support.papers import invoice, order, receipt, supplier
+from support.papers import SUPPLIER_ID, invoice, order, receipt, supplier
 from support.times import MORNING
+from tripartite.components.invoices.store import keep_suppliers
 from tripartite.core import codec
 from tripartite.core.exceptions.record import ExceptionRecord
+from tripartite.core.objects import BankAccount, Posting
 from tripartite.core.objects.notice import HoldReported, PostingReported
 from tripartite.runtime.deliveries import OUTCOMES
 
@@ -204,3 +206,31 @@ async def test_a_replaced_invoice_is_out_and_its_correction_is_posted(house: Hou
     await house.settle()
     assert await house.state("RE-1") == "replaced"
     assert await house.state("RE-1-K") == "posted"
+
+
+async def test_a_block_that_a_posting_carries_is_one_the_erp_lifts_and_it_is_lifted_once_nothing_stands_against(
+    house: House,
+) -> None:
+    """The supplier asks for the money on an account that nobody knows: booked with a block, free once it is known."""
+    account = BankAccount("DE89370400440532013000", "COBADEFFXXX")
+    await house.bring(supplier(accounts=(BankAccount("DE02120300000000202051", "BYLADEM1001"),)), order(), receipt())
+    await house.bring_invoice(invoice(remit_to=account))
+    posting = await house.value("SELECT payload FROM deliveries.delivery WHERE operation = 'post_invoice'")
+    assert codec.decode(posting, Posting).payment_block == "R"
+    await house.settle()
+    assert (await house.state(), await house.deliveries("release_payment_block")) == ("posted", [])
+    known = supplier(version=2, accounts=(BankAccount("DE02120300000000202051", "BYLADEM1001"), account))
+    async with house.db.connection() as connection:
+        await keep_suppliers(connection, [replaced(known, supplier_id=SUPPLIER_ID)])
+    for number in ("GR-2", "GR-3"):  # facts that make it decide again, the second one with nothing new to say
+        await house.bring(receipt(number, "1"))
+        await house.settle()
+    assert (await house.codes(), await house.deliveries("release_payment_block")) == ([], ["settled"])
+
+
+async def test_what_passes_is_posted_free(house: House) -> None:
+    await ready(house)
+    posting = await house.value("SELECT payload FROM deliveries.delivery WHERE operation = 'post_invoice'")
+    assert codec.decode(posting, Posting).payment_block == ""
+    await house.settle()
+    assert await house.value("SELECT count(*) FROM invoices.block_in_erp") == 0

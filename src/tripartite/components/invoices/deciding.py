@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from tripartite.components.invoices import crediting, people, quotes, store
+from tripartite.components.invoices import blocking, crediting, people, quotes, store
 from tripartite.components.invoices.explaining import Explain, Explainer
 from tripartite.components.invoices.gathering import Neighbourhood, gather, keys_of
 from tripartite.components.invoices.posting import build_posting, decimal_of
@@ -46,7 +46,7 @@ from tripartite.core.matching.engine import PolicyOf
 from tripartite.core.matching.policy import MatchPolicy
 from tripartite.core.matching.result import Allocation, MatchResult
 from tripartite.core.money import Amount
-from tripartite.core.objects import Invoice
+from tripartite.core.objects import Invoice, PaymentRelease
 from tripartite.core.objects.notice import HoldReported
 from tripartite.core.policy.decide import Approval, AskApproval, Case, Decision, Hold, Post, decide
 from tripartite.runtime.audit import Leaf, make_leaf, write_leaves
@@ -87,6 +87,7 @@ class Written(msgspec.Struct):
     leaves: list[Leaf]
     owed: list[Owed]
     messages: list[Outgoing]
+    blocked: list[tuple[str, str, str]] = []  # postings that carry a payment block: invoice, company, connection
 
 
 class Decider:
@@ -220,6 +221,8 @@ class Decider:
         await store.add_allocations(connection, written.allocations)
         await store.add_decisions(connection, written.decisions)
         await store.keep_exceptions(connection, written.exceptions)
+        await blocking.sent(connection, written.blocked)
+        written.owed += await self.lifted(connection, written.changed)
         await owe(connection, written.owed)
         await write_leaves(connection.cursor(), written.leaves)
         freed = {
@@ -377,6 +380,19 @@ class Decider:
             releases = [*releases, *crediting.given_back(row, givings, given)]
         return releases
 
+    async def lifted(self, connection: Connection, changed: Sequence[Row]) -> list[Owed]:
+        """What is owed to ERPs whose payment block is to be lifted; to those that cannot lift one, nothing."""
+        now = self._ports.clock.now()
+        rows = {row.invoice_id: row for row in changed}
+        owed = []
+        for invoice_id, name in sorted((await blocking.to_lift(connection, changed)).items()):
+            row, configured = rows[invoice_id], self._ports.estate.connection(name)
+            if configured is not None and blocking.RELEASE in registry.manifest(configured.kind).writes:
+                payload = codec.encode(PaymentRelease(invoice_id, row.company_code, row.document))
+                mode = self._ports.estate.mode(name, row.company_code) or "observe"
+                owed.append(self._owed(row, name, blocking.RELEASE, row.version, payload, mode, now))
+        return owed
+
     def _unroutable(self, row: Row, invoice: Invoice, around: Neighbourhood, today: date) -> tuple[Finding, ...]:
         """The ERP that would book this must know the supplier by a number of its own."""
         document = "credit_memo" if row.kind in ("credit_memo", "subsequent_credit") else "invoice"
@@ -519,7 +535,7 @@ class Decider:
                 connection=decision.connection,
                 supplier_number=around.suppliers[row.supplier_id].names_elsewhere[decision.connection],
                 posted_on=today,
-                payment_block="A" if decision.payment_block else "",
+                payment_block=blocking.VERIFICATION if decision.payment_block else "",
                 original_document=next(
                     (
                         each.document
@@ -532,6 +548,8 @@ class Decider:
                 else "",
             )
             mode = self._ports.estate.mode(decision.connection, row.company_code) or "observe"
+            if decision.payment_block:
+                written.blocked.append((row.invoice_id, row.company_code, decision.connection))
             written.owed.append(
                 self._owed(row, decision.connection, POST_INVOICE, row.version, codec.encode(posting), mode, now)
             )

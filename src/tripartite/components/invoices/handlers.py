@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from tripartite.components.invoices import crediting, opening, people, store
+from tripartite.components.invoices import blocking, crediting, opening, people, store
 from tripartite.components.invoices.deciding import (
     POST_INVOICE,
     REPORT_POSTING,
@@ -316,6 +316,7 @@ class Invoices:
         await store.keep_exceptions(connection, exceptions)
         await store.update_invoices(connection, list(passing.values()))  # no invoice is posted without being to post
         await store.update_invoices(connection, list(changed.values()))
+        owed += await self._decider.lifted(connection, list(changed.values()))
         await owe(connection, owed)
         await write_leaves(connection.cursor(), leaves)
         await publish(connection, messages)
@@ -349,7 +350,7 @@ class Invoices:
             document=document,
             year=year,
             posted_on=self._decider.today(row.company_code),
-            payment_block="A" if row.payment_block else "",
+            payment_block=blocking.VERIFICATION if row.payment_block else "",
             message="Posted",
         )
         mode = self._ports.estate.mode(row.connection, row.company_code) or "observe"
