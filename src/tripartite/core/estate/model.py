@@ -241,6 +241,7 @@ class Estate(msgspec.Struct, frozen=True, dict=True):
     outbound: Outbound = Outbound()
     accounts: tuple[OwnAccount, ...] = ()
     rates: tuple[RateRow, ...] = ()
+    subscribers: tuple[Subscriber, ...] = ()
 
     @cached_property
     def exchange(self) -> tuple[ExchangeRate, ...]:
