@@ -54,3 +54,28 @@ async def test_a_schedule_runs_again_and_again_and_survives_its_own_failures(hou
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
     assert len(runs) >= 2
+
+
+async def test_a_process_takes_the_jobs_of_its_own_schedules_and_no_others(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Parts that run alone share the engine's tables: one that took another's job would throw it away."""
+    runs: dict[str, list[str]] = {"one": [], "two": []}
+
+    def jobs_of(part: str) -> Jobs:
+        async def sweep() -> None:
+            runs[part].append(part)
+
+        return Jobs(house.urls.worker, [Schedule(f"tests_{part}", 1, sweep)])
+
+    running = [asyncio.create_task(jobs_of(part).run()) for part in runs]
+    try:
+        async with asyncio.timeout(60):
+            while min(map(len, runs.values())) < 6:
+                await asyncio.sleep(0.05)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+    thrown_away = [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")]
+    assert thrown_away == []

@@ -1,7 +1,9 @@
 """Schedules: polls and sweeps that come again and again, kept by Procrastinate. The one file that knows it.
 
-Each schedule is a periodic task; its job runs on whichever process takes it, decides nothing, and may run twice. A job
-whose worker died is put aside by `rescue` so that nothing waits for it. The document path does not come here.
+Each schedule is a periodic task with a queue of its own; its job runs on whichever process has that schedule and takes
+it, decides nothing, and may run twice. A process never takes the job of a schedule that it does not have: parts run
+alone, and the engine would throw away what it does not know. A job whose worker died is put aside by `rescue` so that
+nothing waits for it. The document path does not come here.
 """
 
 from __future__ import annotations
@@ -53,7 +55,7 @@ class Jobs:
         async def run(timestamp: int) -> None:
             await schedule.run()
 
-        task = self._app.task(name=schedule.name, queue="schedules", queueing_lock=schedule.name)(run)
+        task = self._app.task(name=schedule.name, queue=schedule.name, queueing_lock=f"one {schedule.name}")(run)
         self._app.periodic(cron=_cron(schedule.every_seconds), periodic_id=schedule.name)(task)
 
     async def run(self) -> None:
@@ -63,7 +65,7 @@ class Jobs:
                 async with self._app.open_async():
                     await self._rescue()
                     await self._app.run_worker_async(
-                        queues=["schedules"],
+                        queues=[schedule.name for schedule in self._schedules],
                         concurrency=4,
                         install_signal_handlers=False,
                         delete_jobs="always",
