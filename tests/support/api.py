@@ -10,6 +10,7 @@ from types import TracebackType
 from support.caller import Caller
 from support.house import House
 from tripartite.runtime.auth import LoggedIn, choose_password, create_account, create_token, log_in
+from tripartite.runtime.health import health_routes
 from tripartite.runtime.http_app import SESSION_COOKIE, Authenticator, build_app
 from tripartite.runtime.metrics import metrics_route
 
@@ -30,6 +31,7 @@ class Api(AbstractAsyncContextManager["Api"]):
         routes = [route for component in house.components for route in component.routes(house.ports)]
         measures = [measure for component in house.components for measure in component.measures]
         routes.append(metrics_route(house.ports.telemetry, house.ports.db, measures))
+        routes += health_routes(house.ports.db, [component.name for component in house.components], "tests")
         self.app = build_app(routes, Authenticator(house.db), version="tests", compress=False)
         self.nobody = Caller(self.app)
         self._door: asyncio.Task[None] | None = None

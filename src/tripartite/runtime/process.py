@@ -33,6 +33,7 @@ from tripartite.runtime.component import Component, Parser, Ports, Schedule
 from tripartite.runtime.db import Database, MigrationSet, NotBound, migrate
 from tripartite.runtime.deliveries import Deliverer, hold_worker_lock, timing_of
 from tripartite.runtime.due import Due
+from tripartite.runtime.health import health_routes
 from tripartite.runtime.http import OutboundHttp, OutboundRules
 from tripartite.runtime.http_app import Authenticator, build_app
 from tripartite.runtime.metrics import metrics_route
@@ -153,7 +154,15 @@ class Process:
         self.connectors, self._lanes, self._version = connectors, lanes, version
         self.clock, self.chance = Clock(), system_random()
         self.telemetry = Telemetry("tripartite")
-        self.db = Database(urls.worker, size=24, serving=urls.serving)
+        # A part alone takes less of what the database has to give: all parts together are several processes.
+        alone = len(components) == 1
+        self.db = Database(
+            urls.worker,
+            size=12 if alone else 24,
+            name=f"tripartite {components[0].name}" if alone else "tripartite",
+            serving=urls.serving,
+            serving_size=8 if alone else 16,
+        )
         self.hints = Hints(urls.worker)
         self._parser = parser
         self.clients: dict[str, Client] = {}
@@ -280,6 +289,7 @@ class Process:
         routes = [route for component in self.components for route in component.routes(self.ports)]
         measures = [measure for component in self.components for measure in component.measures]
         routes.append(metrics_route(self.telemetry, self.db, measures))
+        routes += health_routes(self.db, [component.name for component in self.components], self._version)
         app = build_app(routes, Authenticator(self.db), version=self._version)
         self._server = http_server(app, self.settings.host, self.port)
         self._spawn("http", self._server.serve())

@@ -125,10 +125,6 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
             "checkpoint": evidence.note,
         }
 
-    @get("/health", opt=permission("public"), summary="Whether this process answers", include_in_schema=False)
-    async def health() -> dict[str, Any]:
-        return {"ok": True}
-
     return [
         list_exceptions,
         list_causes,
@@ -139,5 +135,4 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         one_trace,
         audit_state,
         audit_leaf,
-        health,
     ]
