@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -111,3 +112,24 @@ async def test_it_takes_its_own_permission(api: Api, permissions: list[str]) -> 
     assert (await (await api.caller(permissions)).get("/metrics")).status == 403
     answer: Any = await api.nobody.get("/metrics")
     assert answer.status == 401
+
+
+async def test_documents_are_counted_once_their_transaction_is_committed(api: Api) -> None:
+    house = api.house
+    caller = await api.caller()
+    body = json.dumps({"number": "10300001", "name": "Aurum", "supplier_id": "S-80"}).encode()
+    assert (await caller.post("/v1/suppliers", body)).status == 202
+    assert (await caller.post("/v1/suppliers", body)).status == 202, "the same bytes again are a duplicate"
+    await house.bring(supplier(), order(), receipt("GR-1", "10"))
+    house.sap.script.append("busy")
+    await house.bring_invoice(invoice())
+    await house.settle()
+    found = await scraped(await api.caller(["metrics.read"]))
+
+    def counted(stage: str, outcome: str) -> float | None:
+        return of(found, "tripartite_documents_total", stage=stage, outcome=outcome)
+
+    assert counted("intake", "applied") == 1
+    assert counted("intake", "duplicate") == 1
+    assert counted("delivery", "waiting") == 1
+    assert counted("delivery", "settled") is None, "it is not due again yet"

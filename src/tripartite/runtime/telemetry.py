@@ -56,7 +56,10 @@ class Telemetry:
             "tripartite_call_seconds", "Duration of outside calls", ["connection"], registry=self.registry
         )
         self.documents = Counter(
-            "tripartite_documents_total", "Documents by stage", ["stage", "outcome"], registry=self.registry
+            "tripartite_documents_total",
+            "Documents taken in (intake, by disposition), answers to deliveries (delivery, by state)",
+            ["stage", "outcome"],
+            registry=self.registry,
         )
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)

@@ -8,6 +8,7 @@ What already is canonical (our own API) is published as canonical at once; the r
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -122,7 +123,10 @@ class Door:
             await publish(connection, [*self._messages(documents, taken), *further])
             return taken
 
-        return await self._ports.db.transaction(work)
+        done = await self._ports.db.transaction(work)
+        for disposition, count in Counter(each.disposition for each in done).items():
+            self._ports.telemetry.documents.labels("intake", disposition).inc(count)
+        return done
 
     async def _record(self, connection: Connection, documents: Sequence[Document]) -> list[Taken]:
         digests = [digest_of(each.content) for each in documents]
