@@ -109,7 +109,8 @@ async def _counts(connection: Connection, since: date | None) -> tuple[int, int]
         """SELECT count(*), count(*) FILTER (WHERE h.decisions IS DISTINCT FROM i.decisions),
             count(*) FILTER (WHERE i.state IN ('to_post', 'posted', 'observed') AND NOT i.payment_block
                 AND NOT EXISTS (SELECT 1 FROM invoices.act a WHERE a.invoice_id = i.invoice_id))
-        FROM invoices.invoice i LEFT JOIN invoices.history h USING (invoice_id) WHERE i.arrived_on >= %s""",
+        FROM invoices.invoice i LEFT JOIN invoices.history h USING (invoice_id)
+        WHERE i.arrived_on >= %s AND i.part_of = ''""",
         (since or date.min,),
     )
     row = await found.fetchone()

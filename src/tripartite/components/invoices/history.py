@@ -5,7 +5,8 @@
     matched      their results under some policy, with their tax quotes
 
 What is stored are the documents, not the moments: a receipt that came later counts as come, and nobody's releases or
-approvals count. So a back-test compares two policies on the same facts, and nothing else.
+approvals count. So a back-test compares two policies on the same facts, and nothing else. Of an invoice that was parted
+the whole is judged, as the supplier sent it: the parts are documents of our own, and what people made of it.
 """
 
 from __future__ import annotations
@@ -88,12 +89,14 @@ async def neighbours(connection: Connection, estate: Estate, company: str, ids: 
         around = await gather(connection, estate, company, rows, documents, keys, lock=False)
         for bill in around.book.bills:
             bill.was_post = False  # each is judged anew, as if nothing had been decided
+            if around.rows[bill.id].part_of:
+                bill.dropped = True
         groups = groups_of(around.book)
         mine = {groups[row.invoice_id] for row in rows}
         more = {
             row.invoice_id
             for row in around.rows.values()
-            if row.company_code == company and groups[row.invoice_id] in mine
+            if row.company_code == company and not row.part_of and groups[row.invoice_id] in mine
         }
         if more <= wanted:
             return Neighbours(company, around, {row.invoice_id for row in rows}, groups)
@@ -159,7 +162,7 @@ async def _stale(connection: Connection, since: date | None) -> dict[str, list[s
     found = await execute(
         connection,
         """SELECT i.company_code, i.invoice_id FROM invoices.invoice i LEFT JOIN invoices.history h USING (invoice_id)
-        WHERE h.decisions IS DISTINCT FROM i.decisions AND i.arrived_on >= %s
+        WHERE h.decisions IS DISTINCT FROM i.decisions AND i.arrived_on >= %s AND i.part_of = ''
         ORDER BY i.company_code, i.supplier_id, i.sequence""",
         (since or date.min,),
     )
