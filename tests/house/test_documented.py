@@ -18,6 +18,7 @@ from tripartite.runtime.settings import MEANINGS, load_settings
 # Words of the form area.what that are no reason codes, with what they are.
 NO_REASONS = {
     "control.exception": "a table",
+    "control.policy_release": "a table",
     "intake.disposed": "a kind of message",
     "supplier.recorded": "a kind of message",
     "supplier.write": "a permission of the bench's token",

@@ -18,13 +18,14 @@ import msgspec
 from cyclopts import App, Parameter
 
 from tripartite.cli import estate as estate_command
-from tripartite.cli.estate import toml_files
+from tripartite.cli import policy_releases
 from tripartite.cli.letters import with_database
+from tripartite.cli.policy_releases import read_folder
 from tripartite.cli.running import NotReady, load, say
 from tripartite.components.invoices import backtesting, history
 from tripartite.core import codec
 from tripartite.core.estate import Estate
-from tripartite.core.policy import Pack, diff_packs, load_pack
+from tripartite.core.policy import diff_packs
 from tripartite.core.policy.backtest import IN_WORDS, Backtest, Shift, Sum, first_day
 from tripartite.runtime.clock import Clock
 from tripartite.runtime.db import Database
@@ -112,15 +113,34 @@ def backtest(
     return FINDINGS if found.shifts else GOOD
 
 
-def read_folder(folder: Path) -> Pack:
-    """The pack in a folder. Errors: `NotReady` with everything that is wrong with it."""
-    try:
-        read = load_pack(toml_files(folder))
-    except (OSError, ValueError) as error:
-        raise NotReady(f"{folder}: {error}") from None
-    if isinstance(read, list):
-        raise NotReady("\n".join(f"{folder}: {entry}" for entry in read))
-    return read
+@policy.command(name="propose")
+def propose(
+    folder: Path,
+    *,
+    account: Annotated[str, Parameter(help="who proposes; the password is asked for")],
+    why: Annotated[str, Parameter(help="what the approver must know")],
+) -> int:
+    """Propose a pack: it is proved, tried on history against the release in force, and kept with what that gave."""
+    settings = load_settings()
+    estate, _ = load(settings.estate)
+    return policy_releases.propose(settings, folder, account, why, _today_of(estate), _progress("looked at"))
+
+
+@policy.command(name="approve")
+def approve(
+    named: Annotated[str, Parameter(help="the hash of the proposed pack")],
+    *,
+    backtest: Annotated[str, Parameter(help="the digest of the back-test that you read")],
+    account: Annotated[str, Parameter(help="who approves: another person than proposed it")],
+) -> int:
+    """Approve a proposed pack. It is in force from the next start of each process."""
+    return policy_releases.approve(load_settings(), named, backtest, account)
+
+
+@policy.command(name="releases")
+def list_releases(*, json: Json = False) -> int:
+    """Every policy release: who proposed and approved it, and which is in force."""
+    return policy_releases.listed(load_settings(), json=json)
 
 
 def _today_of(estate: Estate) -> Callable[[str], date]:

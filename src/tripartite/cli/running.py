@@ -12,6 +12,7 @@ from types import TracebackType
 from tripartite.cli.estate import known_kinds, read_estate, read_pack
 from tripartite.components.console.app import component as console
 from tripartite.components.control.app import component as control
+from tripartite.components.control.releases import NotAllowed, keep_running
 from tripartite.components.gateway.app import component as gateway
 from tripartite.components.invoices.app import component as invoices
 from tripartite.components.orders.app import component as orders
@@ -23,7 +24,9 @@ from tripartite.connectors import registry
 from tripartite.connectors.documents.worker import COMMAND
 from tripartite.core.estate import Estate, check_estate
 from tripartite.core.policy import Pack, check_pack
+from tripartite.runtime.clock import Clock, system_random
 from tripartite.runtime.component import Component
+from tripartite.runtime.db import Connection, Database
 from tripartite.runtime.parsing import ParsingPool
 from tripartite.runtime.postgres import EmbeddedPostgres
 from tripartite.runtime.process import Connectors, Process, Urls, open_database, prepare_database
@@ -63,6 +66,26 @@ def load(path: Path) -> tuple[Estate, Pack]:
     return estate, pack
 
 
+async def pack_to_run(urls: Urls, estate: Estate, pack: Pack) -> Pack:
+    """The pack that a process runs under, kept for its decisions. Errors: `NotReady` for one that nobody approved."""
+    db = Database(urls.worker, size=1, name="tripartite start")
+    await db.open()
+
+    async def work(connection: Connection) -> tuple[Pack, str]:
+        production = estate.environment == "production"
+        return await keep_running(connection, pack, Clock().now(), system_random().randbytes, production=production)
+
+    try:
+        chosen, words = await db.transaction(work)
+    except NotAllowed as error:
+        raise NotReady(str(error)) from None
+    finally:
+        await db.close()
+    if words:
+        say(words)
+    return chosen
+
+
 class Running(AbstractAsyncContextManager["Running"]):
     """A set of components, up and running inside `async with`."""
 
@@ -95,6 +118,12 @@ class Running(AbstractAsyncContextManager["Running"]):
     async def __aenter__(self) -> Running:
         self.urls, self.server = open_database(self._settings)
         prepare_database(self.urls, list(COMPONENTS.values()))
+        try:
+            self._pack = await pack_to_run(self.urls, self._estate, self._pack)
+        except NotReady:
+            if self.server is not None:
+                self.server.stop()
+            raise
         self.process = Process(
             self._components,
             self._settings,

@@ -22,8 +22,9 @@ GOOD, USAGE = 0, 2
 KNOWN = (
     *("approval.read", "audit.read", "budget.read", "budget.write", "delivery.read", "estate.read", "exception.read"),
     *("intake.read", "intake.write", "invoice.read", "invoice.write", "lineage.read", "metrics.read", "order.read"),
-    *("order.write", "payment.hold", "payment.propose", "payment.read", "raw.read", "receipt.read", "receipt.write"),
-    *("requisition.read", "subscription.resume", "supplier.read", "supplier.suspend", "supplier.write", "tax.read"),
+    *("order.write", "payment.hold", "payment.propose", "payment.read", "policy.read", "raw.read", "receipt.read"),
+    *("receipt.write", "requisition.read", "subscription.resume", "supplier.read", "supplier.suspend"),
+    *("supplier.write", "tax.read"),
     *("tax.write", "trace.read"),
 )
 

@@ -8,8 +8,9 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
-from tripartite.components.control import store
+from tripartite.components.control import releases, store
 from tripartite.core import codec
+from tripartite.core.estate.reading import plain_data
 from tripartite.runtime.audit_proofs import Choice, NothingSealed, find_evidence
 from tripartite.runtime.component import Ports
 from tripartite.runtime.http_app import Page, Problem, companies_of, permission
@@ -47,6 +48,35 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
     async def list_causes(request: Request[Any, Any, Any]) -> Page:
         async with ports.db.connection() as connection:
             return Page(await store.causes(connection, companies_of(request)))
+
+    @get("/v1/policies", opt=permission("policy.read"), summary="Policy releases: proposed, approved, in force")
+    async def list_policies() -> Page:
+        async with ports.db.connection() as connection:
+            found = await releases.releases(connection)
+        force = max((each.number or 0 for each in found), default=0)
+        return Page(
+            [
+                {
+                    **codec.builtins(each),
+                    "in_force": bool(each.number) and each.number == force,
+                    "running": each.hash == ports.pack.hash,
+                }
+                for each in found
+            ]
+        )
+
+    @get("/v1/policies/{hash_:str}", opt=permission("policy.read"), summary="One release whole")
+    async def show_policy(hash_: str) -> dict[str, Any]:
+        async with ports.db.connection() as connection:
+            found = next((each for each in await releases.releases(connection) if each.hash == hash_), None)
+            if found is None:
+                raise Problem("access.not_found", 404, f"No policy release {hash_[:64]}.")
+            pack = await releases.release_pack(connection, hash_)
+        assert pack is not None, "a listed release is kept whole"
+        return {
+            **codec.builtins(found),
+            "tables": {table: [plain_data(row) for row in rows] for table, rows in pack.rows.items()},
+        }
 
     @get("/v1/lineage/{correlation_id:str}", opt=permission("lineage.read"), summary="What happened, in order")
     async def lineage(request: Request[Any, Any, Any], correlation_id: str) -> dict[str, Any]:
@@ -128,6 +158,8 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
     return [
         list_exceptions,
         list_causes,
+        list_policies,
+        show_policy,
         lineage,
         list_deliveries,
         list_connections,

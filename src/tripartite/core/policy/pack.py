@@ -72,16 +72,20 @@ class Pack(msgspec.Struct, frozen=True, dict=True):
     rows: Mapping[str, tuple[Row, ...]]
 
     @cached_property
-    def hash(self) -> str:
-        """SHA-256 of the canonical form: the same words in another order or file are the same policy."""
+    def canonical(self) -> str:
+        """Everything the pack says in one form: the same words in another order or file are the same policy."""
         tables = {
             table: sorted((plain_data(row) for row in rows), key=lambda row: str(row["id"]))
             for table, rows in self.rows.items()
         }
         whole = {"name": self.name, "release": self.release, "tables": tables}
         whole |= {"proposed_by": self.proposed_by, "approved_by": self.approved_by}
-        data = json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(data.encode()).hexdigest()
+        return json.dumps(whole, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 of the canonical form."""
+        return hashlib.sha256(self.canonical.encode()).hexdigest()
 
     def table(self, name: str) -> tuple[Any, ...]:
         """The rows of a table."""
