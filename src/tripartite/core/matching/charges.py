@@ -24,16 +24,24 @@ class ChargeLedger:
         self.states = states
         self._before: dict[tuple[str, str, bool], Fraction] = {}
 
-    def check(self, work: Work, orders: list[OrderBook]) -> None:
-        """Judge all charges of an invoice on `orders`, and agreed allowances that it leaves out."""
+    def check(self, work: Work, all_orders: list[OrderBook]) -> None:
+        """Judge all charges of an invoice on its orders, and agreed allowances that it leaves out.
+
+        What is planned on an order in another currency is not compared: it is neither over plan nor unplanned (S27).
+        """
         charges = work.bill.numbers(self.book).charges
+        supplier, currency = work.bill.supplier, work.bill.currency
+        orders = [order for order in all_orders if order.doc.currency == currency]
+        foreign = [order for order in all_orders if order.doc.currency != currency]
         unplanned = []
         for charge in charges:
             on = [order for order in orders if order.number == charge.order] if charge.order else orders
-            planned = [order for order in on if self._planned(order, charge.kind, work.bill.supplier, carrier=False)]
+            planned = [order for order in on if self._planned(order, charge.kind, supplier, carrier=False)]
             if planned:
                 self._judge(work, charge.line, charge.kind, charge.net_amount, planned, carrier=False)
-            elif charge.net_amount > 0:
+            elif charge.net_amount > 0 and not any(
+                self._planned(order, charge.kind, supplier, carrier=False) for order in foreign
+            ):
                 unplanned.append(charge)
         given = {charge.kind for charge in charges}
         for order in orders:

@@ -65,7 +65,7 @@ class Checks:
         if carrier:
             self.charges.check_carrier(work, orders)
         elif not bill.credit:
-            self.charges.check(work, [order for order in orders if order.doc.currency == bill.currency])
+            self.charges.check(work, orders)
         check_tax(work, book)
         check_withholding(work, book)
         if not bill.credit:
