@@ -221,6 +221,63 @@ def test_splitting_a_line_keeps_verdict_and_money(quantity: int, first: int, pri
 
 
 @SETTINGS
+@given(st.integers(1, 150), st.integers(1, 150), st.sampled_from(["10.00", "10.40", "9.00"]), st.integers(1, 5000))
+def test_another_currency_of_the_same_worth_keeps_the_verdict(billed: int, came: int, price: str, factor: int) -> None:
+    """S27: all amounts in another currency, scaled by one factor, and bounds in percent: the same reasons."""
+    one = clean(Fraction(billed), Fraction(price), received=Fraction(came))
+    other = clean(Fraction(billed), Fraction(price) * factor, received=Fraction(came))
+    other["order"][0]["line"][0]["price"] = decimal(Fraction(10) * factor)
+    other["order"][0]["currency"] = other["invoice"][0]["currency"] = "PLN"
+    left, right = Case(one).play()["I"], Case(other).play()["I"]
+    assert left.verdict == right.verdict
+    assert [finding.code for finding in left.findings] == [finding.code for finding in right.findings]
+    assert [(finding.variance or 0) * factor for finding in left.findings] == [
+        finding.variance or 0 for finding in right.findings
+    ]
+    assert left.at_risk_minor * factor == right.at_risk_minor
+
+
+@SETTINGS
+@given(st.integers(1, 60), st.integers(1, 60), st.sampled_from(["10.00", "10.40"]))
+def test_merging_two_lines_of_an_order_keeps_the_money(first: int, second: int, price: str) -> None:
+    """S3: two order lines of one item and price, or one of their sum, with what came of them."""
+    merged = clean(Fraction(first + second), Fraction(price), received=Fraction(50))
+    merged["order"][0]["line"][0]["quantity"] = "120"
+    parts = clean(Fraction(first + second), Fraction(price), received=Fraction(50))
+    line = parts["order"][0]["line"][0]
+    parts["order"][0]["line"] = [{**line, "quantity": "60"}, {**line, "line": 2, "quantity": "60"}]
+    parts["receipt"][0]["line"] = [
+        {"order": "PO", "order_line": 1, "quantity": "25"},
+        {"order": "PO", "order_line": 2, "quantity": "25"},
+    ]
+    del parts["invoice"][0]["line"][0]["order_line"]
+    parts["invoice"][0]["line"][0]["item"] = "A"
+    one, two = Case(merged).play()["I"], Case(parts).play()["I"]
+    assert one.verdict == two.verdict
+    assert one.at_risk_minor == two.at_risk_minor
+
+
+@SETTINGS
+@given(hundredths, hundredths)
+def test_no_number_of_a_result_is_a_binary_float(quantity: Fraction, price: Fraction) -> None:
+    """Decimal exactness: what is stated has the currency's decimals, what is compared is a fraction."""
+    result = Case(clean(quantity, price)).play()["I"]
+    for finding in result.findings:
+        assert finding.variance is None or finding.variance.as_tuple().exponent == -2
+    numbers = [value for pair in result.pairs for value in vars_of(pair)]
+    assert all(isinstance(value, Fraction) for value in numbers)
+
+
+def vars_of(pair: Any) -> list[Any]:
+    """The numbers of a comparison."""
+    return [
+        value
+        for name in pair.__struct_fields__
+        if (value := getattr(pair, name)) is not None and not isinstance(value, str | int)
+    ]
+
+
+@SETTINGS
 @given(hundredths, st.integers(1, 99), st.integers(0, 3))
 def test_one_bad_line_says_nothing_about_the_other(price: Fraction, quantity: int, kind: int) -> None:
     """S7, locality: the findings of line 2 do not depend on line 1."""
