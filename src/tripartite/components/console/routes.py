@@ -12,7 +12,15 @@ from typing import Any
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from tripartite.components.console import act_pages, assets, document_pages, invoice_pages, payment_pages, signing_in
+from tripartite.components.console import (
+    act_pages,
+    assets,
+    document_pages,
+    invoice_pages,
+    lineage_pages,
+    payment_pages,
+    signing_in,
+)
 from tripartite.components.console.asking import path
 from tripartite.components.console.rendering import html, render
 from tripartite.components.console.views import lists
@@ -243,5 +251,5 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         return Response(found.content, media_type=found.media_type, headers=headers)
 
     pages = [overview, invoices, invoices_json, queue, queue_json, estate, estate_json, audit, leaf, trace, asset]
-    further = (signing_in, invoice_pages, act_pages, document_pages, payment_pages)
+    further = (signing_in, invoice_pages, act_pages, document_pages, payment_pages, lineage_pages)
     return [*pages, *(route for each in further for route in each.routes(ports))]

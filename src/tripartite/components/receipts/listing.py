@@ -66,7 +66,14 @@ async def page(
         for row in await found.fetchall()
     ]
     told = await publications(connection, [(row["company_code"], row["number"]) for row in rows])
-    return [{**row, "publications": told.get((row["company_code"], row["number"]), [])} for row in rows]
+    return [
+        {
+            **row,
+            "object_id": object_id(row["company_code"], row["number"]),
+            "publications": told.get((row["company_code"], row["number"]), []),
+        }
+        for row in rows
+    ]
 
 
 async def publications(connection: Connection, keys: Collection[Key]) -> dict[Key, list[dict[str, Any]]]:

@@ -9,6 +9,7 @@ import msgspec
 
 from tripartite.components.console import words
 from tripartite.components.console.formats import Formats
+from tripartite.components.console.views import links
 from tripartite.components.console.words import Mark, Tone
 
 Edge = Literal["solid", "held", "dashed"]
@@ -80,7 +81,8 @@ def _requisition(invoice: Mapping[str, Any], events: Sequence[Mapping[str, Any]]
         return Step("Requisition", "wait", "", "none named", (), "dashed", "", "none")
     when = formats.short_date(formats.date_of(told[-1]["at"])) if told else ""
     chips = _sources(events, "requisition", told[-1]["state"] if told else "")
-    return Step("Requisition", "agree", when, line + who, chips, "solid", "")
+    href = links.requisition(line.partition(",")[0], invoice["company_code"])
+    return Step("Requisition", "agree", when, line + who, chips, "solid", href)
 
 
 def _order(invoice: Mapping[str, Any], events: Sequence[Mapping[str, Any]], formats: Formats) -> Step:
@@ -111,8 +113,9 @@ def _order(invoice: Mapping[str, Any], events: Sequence[Mapping[str, Any]], form
     tone: Tone = (
         "hold" if missing or any(order.get("status") in ("draft", "cancelled") for order in orders) else "agree"
     )
+    href = links.order(known[0], invoice["company_code"]) if len(known) == 1 else "#match"
     return Step(
-        "Order", tone, when, ", ".join(versions[:2]) + (" ..." if len(versions) > 2 else ""), chips, "solid", "#match"
+        "Order", tone, when, ", ".join(versions[:2]) + (" ..." if len(versions) > 2 else ""), chips, "solid", href
     )
 
 
@@ -131,9 +134,8 @@ def _receipts(invoice: Mapping[str, Any], events: Sequence[Mapping[str, Any]], f
     line = f"{came} in" + (f", {back} back" if back else "")
     short = any(code.startswith(("match.quantity", "match.not_received")) for code in invoice["reason_codes"])
     when = f"last {formats.short_date(last)}" if last else ""
-    return Step(
-        "Receipts", "hold" if short else "agree", when, line, _sources(events, "receipt", ""), "solid", "#match"
-    )
+    href = links.receipt(receipts[0]["number"], invoice["company_code"]) if len(receipts) == 1 else "#match"
+    return Step("Receipts", "hold" if short else "agree", when, line, _sources(events, "receipt", ""), "solid", href)
 
 
 def _invoice(invoice: Mapping[str, Any], deliveries: Sequence[Mapping[str, Any]], formats: Formats, here: str) -> Step:
@@ -195,6 +197,13 @@ def _delivered(delivery: Mapping[str, Any], names: Mapping[str, str]) -> Chip:
 
 
 def _payment(invoice: Mapping[str, Any], formats: Formats) -> Step:
+    payments = invoice.get("payments", ())
+    if payments:
+        last = max(payments, key=lambda each: (each["state"] == "executed", str(each["executed_on"] or "")))
+        mark = words.mark(words.PAYMENT_STATES, last["state"])
+        when = formats.short_date(last["executed_on"])
+        told = (Chip(mark.tone, mark.word),)
+        return Step("Payment", mark.tone, when, last["number"], told, "dashed", links.payment(last["number"]))
     due = invoice["content"].get("due_on")
     line = f"due {formats.short_date(due)}" if due else "no due date stated"
     blocked = invoice["payment_block"]
