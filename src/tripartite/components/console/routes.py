@@ -20,6 +20,7 @@ from tripartite.components.console import (
     lineage_pages,
     payment_pages,
     signing_in,
+    supplier_pages,
 )
 from tripartite.components.console.asking import path
 from tripartite.components.console.rendering import html, render
@@ -251,5 +252,5 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         return Response(found.content, media_type=found.media_type, headers=headers)
 
     pages = [overview, invoices, invoices_json, queue, queue_json, estate, estate_json, audit, leaf, trace, asset]
-    further = (signing_in, invoice_pages, act_pages, document_pages, payment_pages, lineage_pages)
+    further = (signing_in, invoice_pages, act_pages, document_pages, payment_pages, lineage_pages, supplier_pages)
     return [*pages, *(route for each in further for route in each.routes(ports))]

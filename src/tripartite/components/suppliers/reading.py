@@ -6,6 +6,7 @@ A caller who is bound to companies sees the suppliers of these companies and tho
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
@@ -92,6 +93,28 @@ async def suppliers(
         },
     )
     return [(codec.decode_own(row[0], Supplier), row[1]) for row in await found.fetchall()]
+
+
+async def beside(connection: Connection, supplier_id: str, companies: Sequence[str] | None) -> dict[str, Any]:
+    """What a supplier is made of: each system's record of it, and the suppliers that look like the same."""
+    found = await execute(
+        connection,
+        "SELECT source, number, version, recorded_at FROM suppliers.record WHERE supplier_id = %s ORDER BY 1, 2",
+        (supplier_id,),
+    )
+    records = [
+        dict(zip(("source", "number", "version", "recorded_at"), row, strict=True)) for row in await found.fetchall()
+    ]
+    alike = await execute(
+        connection,
+        f"""SELECT s.supplier_id, s.number, s.name, s.status, t.found_by FROM suppliers.twin t
+        JOIN suppliers.supplier s ON s.supplier_id = CASE WHEN t.supplier_id = %(id)s THEN t.other_id
+            ELSE t.supplier_id END
+        WHERE (t.supplier_id = %(id)s OR t.other_id = %(id)s) AND {_SEEN} ORDER BY s.name, s.supplier_id""",
+        {"id": supplier_id, "mine": companies},
+    )
+    names = ("supplier_id", "number", "name", "status", "found_by")
+    return {"records": records, "twins": [dict(zip(names, row, strict=True)) for row in await alike.fetchall()]}
 
 
 async def sees(connection: Connection, supplier_id: str, companies: Sequence[str] | None) -> bool:

@@ -160,8 +160,10 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         async with ports.db.connection() as connection:
             found = await seen(connection, request, supplier_id)
             stops = await store.suspensions(connection, [found.value.supplier_id])
+            more = await reading.beside(connection, found.value.supplier_id, companies_of(request))
         return {
             **public(found.value),
+            **more,
             "eligibility": found.eligibility,
             "suspensions": [suspension_view(each) for each in stops.get(found.value.supplier_id, [])],
         }
