@@ -23,7 +23,7 @@ from __future__ import annotations
 import copy
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from email.utils import formatdate
 from typing import Any
@@ -192,7 +192,7 @@ class Coupa:
         wanted = conditions(query)
         fields = wanted_fields(query)
         equal = {".".join(each.path): each.value for each in wanted if each.operator in ("eq", "in")}
-        found = self.records.candidates(table, equal)
+        found = self._candidates(table, equal)
         rows = [view for row in found if (view := self._view(table, row)) is not None]
         rows = [row for row in rows if all(condition.holds(row) for condition in wanted)]
         if self.settings.get("order_by", "honoured") == "ignored":
@@ -203,6 +203,17 @@ class Coupa:
         start = int(query.get("offset", "0"))
         size = min(PAGE, int(query.get("limit", str(PAGE))))
         return [self._part(row, query, fields) for row in rows[start : start + size]]
+
+    def _candidates(self, table: str, equal: dict[str, str]) -> Iterable[Body]:
+        """Rows among which those lie that have these values: an index where there is one, else all of the table."""
+        rows, records = self.records.tables[table], self.records
+        if table == "purchase_orders" and "po_number" in equal:
+            key = records.order_ids.get(equal["po_number"])
+            return [rows[key]] if key in rows else []
+        if table == "receiving_transactions" and "order_line.id" in equal:
+            lines = [int(each) for each in equal["order_line.id"].split(",") if each.isdigit()]
+            return [rows[key] for key in sorted(key for line in lines for key in records.received_on.get(line, ()))]
+        return rows.values()
 
     def _getting(self, table: str) -> Callable[[Request, re.Match[str]], Any]:
         operation = f"{NAMES[table]}.get"

@@ -7,7 +7,7 @@ short form (docs/connectors/coupa.md), as users at the vendor's screens would.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -56,8 +56,8 @@ class Records:
         self.chart = chart
         self.tables: dict[str, dict[int, Body]] = {name: {} for name in TABLES}
         self._next = first_id
-        self._orders: dict[str, int] = {}
-        self._received: dict[int, list[int]] = {}  # order line id -> its transactions
+        self.order_ids: dict[str, int] = {}
+        self.received_on: dict[int, list[int]] = {}  # order line id -> its transactions
         self._lines: dict[int, int] = {}  # order line id -> order id
         self._suppliers: dict[str, int] = {}
 
@@ -183,7 +183,7 @@ class Records:
 
     def put_order(self, form: Body) -> Body:
         """A new order, or a change of the one with this number: a new revision, and `exported` is reset."""
-        record = self.tables["purchase_orders"].get(self._orders.get(form.get("number", ""), 0))
+        record = self.tables["purchase_orders"].get(self.order_ids.get(form.get("number", ""), 0))
         fresh = record is None
         supplier = self.supplier_ref(form.get("supplier"))
         if record is None:
@@ -191,7 +191,7 @@ class Records:
                 raise Refused({"supplier": ["can't be blank"]})
             record = self.add("purchase_orders", new_order())
             record["po-number"] = form.get("number") or f"PO-{record['id']}"
-            self._orders[record["po-number"]] = record["id"]
+            self.order_ids[record["po-number"]] = record["id"]
         if "supplier" in form:
             record["supplier"] = supplier
         for name in ("currency", "payment_term"):
@@ -254,7 +254,7 @@ class Records:
         return order, line
 
     def line_of(self, number: str, line: object) -> Body:
-        order = self.tables["purchase_orders"].get(self._orders.get(number, 0), {})
+        order = self.tables["purchase_orders"].get(self.order_ids.get(number, 0), {})
         found: Body | None = next((row for row in order.get("order-lines", []) if row["line-num"] == str(line)), None)
         if found is None:
             raise Refused({"order-line": [f"{number} {line} can't be found"]})
@@ -319,19 +319,8 @@ class Records:
                 "voided_value": None,
             },
         )
-        self._received.setdefault(line["id"], []).append(made["id"])
+        self.received_on.setdefault(line["id"], []).append(made["id"])
         return made
-
-    def candidates(self, table: str, equal: dict[str, str]) -> Iterable[Body]:
-        """Rows among which those lie that have these values: an index where there is one, else all of the table."""
-        rows = self.tables[table]
-        if table == "purchase_orders" and "po_number" in equal:
-            key = self._orders.get(equal["po_number"])
-            return [rows[key]] if key in rows else []
-        if table == "receiving_transactions" and "order_line.id" in equal:
-            lines = [int(each) for each in equal["order_line.id"].split(",") if each.isdigit()]
-            return [rows[key] for key in sorted(key for line in lines for key in self._received.get(line, ()))]
-        return rows.values()
 
     def put_receipt(self, form: Body) -> Body:
         """The short form of `arrange`: a receipt, a return (`return_of`), or a void (`void`) of an earlier one."""
