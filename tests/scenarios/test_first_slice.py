@@ -23,8 +23,9 @@ import pytest
 
 from tripartite.cli.staging import KINDS, MACHINE, SECRETS, demo_estate
 from tripartite.connectors.simulating import Fault
+from tripartite.rehearsal.cast import SupplierPlan
 from tripartite.rehearsal.einvoice import ubl
-from tripartite.rehearsal.scenario import DocumentPlan, LinePlan, SupplierPlan
+from tripartite.rehearsal.scenario import DocumentPlan, LinePlan
 from tripartite.rehearsal.simulators import Spec
 from tripartite.rehearsal.vendors import Vendors
 from tripartite.runtime.audit_verify import verify_log

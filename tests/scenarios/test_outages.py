@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import httpx2
 import pytest
+import uvloop
 
+from tripartite.cli.demo import headless
 from tripartite.cli.outages import SYSTEMS, Outages
 from tripartite.cli.staging import KINDS
 from tripartite.rehearsal.simulators import Spec
 from tripartite.rehearsal.vendors import Vendors
+from tripartite.runtime.settings import Settings
 
 
 @pytest.fixture
@@ -51,3 +55,12 @@ async def test_the_tax_engine_is_away_in_every_story_while_invoices_come(vendors
 
 def test_every_system_of_the_story_can_go_down() -> None:
     assert {kind for kind, _ in SYSTEMS.values()} == set(KINDS)
+
+
+def test_the_outcome_is_the_same_with_systems_down_and_the_same_for_a_seed(tmp_path: Path) -> None:
+    """Two runs of one seed, one of them with the ERP and the bank away: every document ends alike."""
+    settings = Settings(home=tmp_path, port=24_600)
+    runs = [uvloop.run(headless(settings, 20, 2, None, stops)) for stops in ((), ("sap", "bank"))]
+    assert [run["differences"] for run in runs] == [[], []]
+    assert runs[0]["outcomes"] == runs[1]["outcomes"]
+    assert all(run["ok"] for run in runs), [check for run in runs for check in run["invariants"] if not check["ok"]]

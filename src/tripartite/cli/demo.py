@@ -22,7 +22,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from tripartite.cli.demo_report import Played, report
 from tripartite.cli.outages import Outages
 from tripartite.cli.running import say
-from tripartite.cli.staging import PAYING, PERSON, Stage, staged
+from tripartite.cli.staging import PAYING, PERSON, RELEASER, Stage, staged
 from tripartite.connectors.simulating import Fault
 from tripartite.rehearsal.kinds import LATER
 from tripartite.rehearsal.scenario import Story, plan
@@ -34,6 +34,7 @@ from tripartite.runtime.settings import Settings
 
 REST_SECONDS = 240.0  # a story that has not come to rest by then has failed
 QUIET_SECONDS = 0.7  # nothing moved for so long
+PATIENCE_SECONDS = 15.0  # for which a payment waits for you before the story releases it
 POLL_SECONDS = 3.8  # by then every system was asked once more
 
 
@@ -61,8 +62,8 @@ async def play(stage: Stage, story: Story, *, tell: Any = say, stops: Sequence[s
         wishes = await world.requisitions(in_time, story.today.year)
         await come(requisitions=wishes)
         tell(f"{wishes} requisitions, checked against the budget; approvals follow")
-        await world.approvals()
-        await rest(stage.db)
+        approved = await world.approvals()
+        await come(approved=approved)
         orders = await world.orders(in_time)
         await come(orders=orders)
         tell(f"{orders} orders approved and known to the ERP; goods arrive")
@@ -86,7 +87,8 @@ async def play(stage: Stage, story: Story, *, tell: Any = say, stops: Sequence[s
         await come(suppliers=suppliers)
         wishes += await world.requisitions(late, story.today.year)
         await come(requisitions=wishes)
-        await world.approvals()
+        approved += await world.approvals()
+        await come(approved=approved)
         orders += await world.orders(late)
         await come(orders=orders)
         outages.begin("late")
@@ -95,10 +97,9 @@ async def play(stage: Stage, story: Story, *, tell: Any = say, stops: Sequence[s
         await outages.over()
         await come(documents=len(first) + len(second), receipts=receipts)
         await stage.vendors.faults("sap_s4hana", [])
-        await rest(stage.db)
         receipts += await world.goods_sent_back(first)
         await come(receipts=receipts)
-        treasury = Treasury(stage.desk, stage.vendors, PAYING, story.today)
+        treasury = Treasury(await stage.treasury(), stage.vendors, PAYING, story.today)
         await _paid(stage, story, treasury, outages, tell)
         intakes |= await world.invoices(third)
         await come(documents=len(story.documents))
@@ -115,7 +116,7 @@ async def _paid(stage: Stage, story: Story, treasury: Treasury, outages: Outages
     ordered = await treasury.pay()
     await outages.over()
     tell(f"{ordered} payments released by two; the bank's day comes")
-    await rest(stage.db)
+    await rest(stage.db, Expected(returned=returned))
     back = await treasury.send_back({each.account for each in story.suppliers if each.fate == "returned"})
     await rest(stage.db, Expected(returned=returned + back))
     tell(f"{back} payments came back")
@@ -125,9 +126,11 @@ async def _paid_again(stage: Stage, treasury: Treasury, tell: Any) -> None:
     """What came back is looked into and paid again; the bank ends its day."""
     reopened = await treasury.reopen()
     tell(f"{reopened} payments are opened again and paid")
+    statements = (await _moving(stage.db)).statements
     await treasury.pay()
-    await rest(stage.db)
+    await rest(stage.db, Expected(statements=statements))
     await treasury.end_day()
+    await rest(stage.db, Expected(statements=statements + len(PAYING)))
     await rest(stage.db)
 
 
@@ -150,14 +153,12 @@ class Expected(msgspec.Struct, frozen=True):
 
     suppliers: int = 0
     requisitions: int = 0
+    approved: int = 0
     orders: int = 0
     receipts: int = 0
     documents: int = 0
     returned: int = 0
-
-    @property
-    def all_said(self) -> bool:
-        return any(msgspec.structs.astuple(self))
+    statements: int = 0
 
 
 class Moving(msgspec.Struct, frozen=True):
@@ -171,10 +172,12 @@ class Moving(msgspec.Struct, frozen=True):
     messages: int
     suppliers: int
     requisitions: int
+    approved: int
     orders: int
     receipts: int
     documents: int
     returned: int
+    statements: int
 
     @property
     def busy(self) -> bool:
@@ -190,8 +193,8 @@ async def rest(db: Database, expected: Expected | None = None) -> None:
     Where it was said how much must come, what came says that no poll brings more. Errors: `TimeoutError` with what was
     still moving.
     """
+    quiet_seconds = QUIET_SECONDS if expected is not None else QUIET_SECONDS + POLL_SECONDS
     expected = expected or Expected()
-    quiet_seconds = QUIET_SECONDS if expected.all_said else QUIET_SECONDS + POLL_SECONDS
     deadline = time.monotonic() + REST_SECONDS + sum(msgspec.structs.astuple(expected)) * 0.05
     still = time.monotonic()
     before: Moving | None = None
@@ -219,11 +222,13 @@ async def _moving(db: Database) -> Moving:
         (SELECT coalesce(sum(head), 0)::bigint FROM bus.head),
         (SELECT count(*) FROM suppliers.supplier),
         (SELECT count(*) FROM orders.requisition),
+        (SELECT count(*) FROM orders.requisition WHERE status IN ('approved', 'ordered')),
         (SELECT count(*) FROM orders.purchase_order),
         (SELECT count(*) FROM receipts.receipt),
         (SELECT count(*) FROM invoices.invoice)
             + (SELECT count(*) FROM gateway.intake WHERE disposition = 'rejected'),
-        (SELECT count(*) FROM payments.payment WHERE state = 'returned')"""
+        (SELECT count(*) FROM payments.payment WHERE state = 'returned'),
+        (SELECT count(*) FROM gateway.intake WHERE object_kind = 'bank_statement')"""
     )
     return Moving(*rows[0])
 
@@ -256,12 +261,30 @@ async def live(settings: Settings, seed: int) -> None:
     """Bring everything up, tell how to look at it, and keep the story going until stopped."""
     started = time.monotonic()
     async with staged(settings, seed) as stage:
-        password = await create_account(stage.db, name="mira", permissions=PERSON, person="Mira Roth")
+        stage.patience = PATIENCE_SECONDS
+        mira = await create_account(stage.db, name="mira", permissions=PERSON, person="Mira Roth")
+        jonas = await create_account(stage.db, name="jonas", permissions=RELEASER, person="Jonas Adler")
+        nadia = await create_account(stage.db, name="nadia", permissions=RELEASER, person="Nadia Kruse")
         say(
-            f"\nTripartite is up after {time.monotonic() - started:.1f} s: {stage.url}\n"
-            f"  sign in as   mira\n  password     {password.reveal()}   (once; you then choose your own)\n"
-            "Simulated: Coupa, a capture suite, SAP S/4HANA. Invoices arrive now; some go wrong on purpose.\n"
-            "Stop with Ctrl-C.\n"
+            f"""
+Tripartite is up after {time.monotonic() - started:.1f} s: {stage.url}
+
+  sign in as   password (once; you then choose your own)
+  mira         {mira.reveal()}   accounts payable and buyer: reads everything, acts on what is held
+  jonas        {jonas.reveal()}   may release payments, with another person
+  nadia        {nadia.reveal()}   the same
+
+Simulated: Coupa, a capture suite, SAP S/4HANA, a warehouse, AvaTax, a bank. People ask, approve, order and receive;
+invoices arrive now, and some of it goes wrong on purpose.
+
+  {stage.url}/invoices    open one that is posted: order, receipts and invoice side by side; History leads from
+      its requisition to the posting and the payment, as each system said it
+  {stage.url}/queue       what is held, why, who owns it and what would clear it
+  {stage.url}/v1/payment-proposals    what waits for two releases, as jonas or nadia sees it; for {PATIENCE_SECONDS:.0f}
+      seconds each they are left to you (POST .../releases), then the treasury of the story gives them
+
+Stop with Ctrl-C.
+"""
         )
         traffic = asyncio.create_task(_keep_playing(stage, seed))
         stopping = asyncio.create_task(stage.running.process.wait_for_signal())

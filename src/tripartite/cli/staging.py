@@ -143,8 +143,19 @@ class Stage(msgspec.Struct):
     estate: Estate
     token: str
     url: str
-    desk: Desk
+    patience: float = 0.0  # seconds that the treasury of the story leaves people at the console to release first
+    _desk: Desk | None = None
     _met: set[str] = set()
+
+    async def treasury(self) -> Desk:
+        """The people of the treasury. They come when they are needed first: a start is not to wait for them."""
+        if self._desk is None:
+            self._desk = await _treasury(self.db, self.url, self.patience)
+        return self._desk
+
+    async def close(self) -> None:
+        if self._desk is not None:
+            await self._desk.close()
 
     def met(self, story: Story, *parts: str) -> int:
         """How many suppliers of these parts none of the earlier stories knew."""
@@ -176,16 +187,16 @@ async def staged(settings: Settings, seed: int) -> AsyncIterator[Stage]:
             async with running.process.db.connection() as connection:
                 token = await create_token(connection, name="suppliers", permissions=MACHINE)
             url = f"http://127.0.0.1:{port}"
-            desk = await _treasury(running.process.db, url)
+            stage = Stage(running, vendors, estate, token.reveal(), url)
             try:
-                yield Stage(running, vendors, estate, token.reveal(), url, desk)
+                yield stage
             finally:
-                await desk.close()
+                await stage.close()
     finally:
         await vendors.stop()
 
 
-async def _treasury(db: Database, url: str) -> Desk:
+async def _treasury(db: Database, url: str, patience: float) -> Desk:
     """The people of the treasury, with accounts and sessions of their own."""
 
     async def somebody(name: str, person: str, permissions: tuple[str, ...]) -> Person:
@@ -200,6 +211,7 @@ async def _treasury(db: Database, url: str) -> Desk:
             await somebody("viktor", "Viktor Lange", RELEASER),
         ],
         clerk=await somebody("karin", "Karin Sommer", CLERK),
+        patience=patience,
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date
 from xml.sax.saxutils import escape
 
+from tripartite.rehearsal.cast import COMPANIES
 from tripartite.rehearsal.kinds import CREDITS
-from tripartite.rehearsal.scenario import COMPANIES, DocumentPlan
+from tripartite.rehearsal.scenario import DocumentPlan
 
 _UBL = "urn:oasis:names:specification:ubl:schema:xsd:"
 

@@ -27,8 +27,9 @@ from tripartite.core.objects import (
     TaxSubtotal,
 )
 from tripartite.core.quantity import Quantity
+from tripartite.rehearsal.cast import SupplierPlan, vat_id
 from tripartite.rehearsal.einvoice import ubl
-from tripartite.rehearsal.scenario import DocumentPlan, LinePlan, SupplierPlan, vat_id
+from tripartite.rehearsal.scenario import DocumentPlan, LinePlan
 
 COMPANY = "DE01"
 SUPPLIERS = 200

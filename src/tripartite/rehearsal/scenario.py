@@ -12,54 +12,19 @@ from decimal import Decimal
 from typing import Literal
 
 import msgspec
-from stdnum.iso7064 import mod_11_10, mod_97_10
 
+from tripartite.rehearsal.cast import (
+    COMPANIES,
+    LOWERED,
+    SPENT,
+    SupplierPlan,
+    further_supplier,
+    usual_suppliers,
+)
 from tripartite.rehearsal.kinds import CREDITS, FIRST_WAVE, KINDS, Trouble
 
 Channel = Literal["capture", "ubl"]
 _CENT = Decimal("0.01")
-
-
-class Company(msgspec.Struct, frozen=True):
-    code: str
-    name: str
-    country: str
-    currency: str
-    tax_code: str
-    tax_rate: Decimal
-    vat_id: str
-    accounts: tuple[tuple[str, str], ...]  # general ledger account and cost centre of its plants
-
-
-COMPANIES = (
-    Company(
-        "DE01", "Norddal GmbH", "DE", "EUR", "V19", Decimal(19), "DE812345673", (("1000", "CC-100"), ("2000", "CC-200"))
-    ),
-    Company(
-        "PL02", "Norddal Polska Sp. z o.o.", "PL", "PLN", "P23", Decimal(23), "PL5260250274", (("3000", "CC-300"),)
-    ),
-)
-
-LOWERED = Decimal(16)  # the rate of Germany by the tax engine, which our own tables do not know yet
-SPENT = ("1000", "CC-900")  # a cost centre whose budget is used up
-
-
-class SupplierPlan(msgspec.Struct, frozen=True):
-    """`fate`: what becomes of a payment to this supplier. `refused`: the bank says no, the account is closed.
-    `returned`: it is booked and comes back; a clerk looks into it, and the second payment stays. `part`: `new` is
-    created after his first invoice came; `suspended` bills what others deliver, and is not paid.
-    """
-
-    number: str
-    name: str
-    country: str
-    vat_id: str
-    prefix: str
-    company: str
-    account: str = ""  # an IBAN
-    institution: str = ""
-    fate: Literal["paid", "refused", "returned"] = "paid"
-    part: Literal["usual", "new", "suspended"] = "usual"
 
 
 class LinePlan(msgspec.Struct, frozen=True):
@@ -165,11 +130,6 @@ class Story(msgspec.Struct, frozen=True):
         return first, second, third
 
 
-_FIRST = (
-    *("Aurum", "Kestrel", "Meridian", "Borealis", "Cobalt", "Delta", "Ember", "Fjord", "Granit", "Helix", "Iris"),
-    *("Juno", "Krone", "Linden", "Morava", "Nordal", "Orion", "Polder", "Quarz", "Rhein"),
-)
-_LAST = ("Bearings", "Hydraulics", "Freight", "Tools", "Coatings", "Plastics", "Fasteners", "Electric", "Packaging")
 _ITEMS = (
     *("Ball bearing", "Spherical roller", "Shaft seal kit", "Hydraulic hose", "Pressure valve", "Cable gland"),
     *("Hex bolt M12", "Primer 5 l", "Stretch film", "Contactor 24 V", "Grinding disc", "Coupling"),
@@ -179,11 +139,12 @@ _ITEMS = (
 def plan(seed: int, count: int, today: date, *, first: int = 1) -> Story:
     """A story of `count` documents, numbered from `first`, issued in the two weeks before `today`."""
     chance = random.Random(f"story/{seed}/{count}")
-    usual = _suppliers(chance, max(6, min(60, count // 10)))
-    suppliers = (*usual, *(_further(each, first) for each in ("new", "suspended")))
+    usual = usual_suppliers(chance, max(6, min(60, count // 10)))
+    suppliers = (*usual, *(further_supplier(each, first) for each in ("new", "suspended")))
     troubles = _troubles(chance, count)
     documents: list[DocumentPlan] = []
     originals: list[DocumentPlan] = []
+    taxed = 0
     for index, trouble in enumerate(troubles, first):
         issued = today - timedelta(days=chance.randint(1, 14))
         channel: Channel = "ubl" if chance.random() < 0.4 or trouble == "unreadable" else "capture"
@@ -193,7 +154,10 @@ def plan(seed: int, count: int, today: date, *, first: int = 1) -> Story:
             # Twins, repeats and credits speak of an earlier clean invoice, each of one of its own.
             document = _after(originals.pop(0), index, trouble, channel)
         else:
-            document = _document(chance, index, trouble, channel, chance.choice(_who(trouble, suppliers)), issued)
+            document = _document(
+                chance, index, trouble, channel, chance.choice(_who(trouble, suppliers, taxed)), issued
+            )
+            taxed += trouble == "tax"
             if trouble == "other_supplier":
                 others = [each for each in usual if each.company == document.company]
                 document = msgspec.structs.replace(document, ordered_from=chance.choice(others))
@@ -215,12 +179,14 @@ def _wishes(chance: random.Random, count: int, suppliers: tuple[SupplierPlan, ..
     return tuple(made)
 
 
-def _who(trouble: Trouble, suppliers: tuple[SupplierPlan, ...]) -> tuple[SupplierPlan, ...]:
-    """Whose documents may come to this trouble."""
+def _who(trouble: Trouble, suppliers: tuple[SupplierPlan, ...], taxed: int) -> tuple[SupplierPlan, ...]:
+    """Whose documents may come to this trouble; `taxed`: how many had the wrong tax before."""
     part = {"new_supplier": "new", "other_supplier": "suspended", "suspended": "suspended"}.get(trouble, "usual")
     mine = tuple(each for each in suppliers if each.part == part)
     if trouble in ("tax_quoted", "foreign_order"):  # in Germany an engine is asked; it has an account in dollars too
         return tuple(each for each in mine if each.company == "DE01")
+    if trouble == "tax":  # by turns where an engine is asked, and where our own tables are
+        return tuple(each for each in mine if each.company == COMPANIES[taxed % 2].code)
     return mine
 
 
@@ -243,65 +209,6 @@ def _troubles(chance: random.Random, count: int) -> list[Trouble]:
     for wave in waves.values():
         chance.shuffle(wave)
     return [name for wave in waves.values() for name in wave]
-
-
-def _suppliers(chance: random.Random, count: int) -> tuple[SupplierPlan, ...]:
-    made = []
-    for number in range(count):
-        company = COMPANIES[0] if number % 3 != 2 else COMPANIES[1]
-        name = f"{_FIRST[number % len(_FIRST)]} {_LAST[(number * 7 + number // len(_FIRST)) % len(_LAST)]}"
-        vat = vat_id(company.country, 10000000 + 7919 * (number + 1))
-        prefix = f"{name[:2].upper()}{chr(65 + number // 26)}{chr(65 + number % 26)}"
-        fate: Literal["paid", "refused", "returned"] = {3: "refused", 5: "returned"}.get(number % 7, "paid")  # type: ignore[assignment]
-        made.append(
-            SupplierPlan(
-                number=str(10300001 + number),
-                name=name,
-                country=company.country,
-                vat_id=vat,
-                prefix=prefix,
-                company=company.code,
-                account=iban(company.country, number + 1),
-                institution={"DE": "COBADEFFXXX", "PL": "WBKPPLPPXXX"}[company.country],
-                fate=fate,
-            )
-        )
-    chance.shuffle(made)
-    return tuple(made)
-
-
-def _further(part: Literal["new", "suspended"], first: int) -> SupplierPlan:
-    """A supplier beside the usual ones: of each story a new one, and always the same one who bills for others."""
-    number = {"new": 7000 + first, "suspended": 6999}[part]
-    return SupplierPlan(
-        number=str(10380000 + number),
-        name={"new": f"Tandem Werkzeuge {first}", "suspended": "Ultra Trading"}[part],
-        country="DE",
-        vat_id=vat_id("DE", 10000000 + 7919 * (number + 1)),
-        prefix={"new": "TW", "suspended": "UT"}[part],
-        company="DE01",
-        account=iban("DE", number + 1),
-        institution="COBADEFFXXX",
-        part=part,
-    )
-
-
-def vat_id(country: str, number: int) -> str:
-    """A VAT number whose check digit holds: ISO 7064 mod 11,10 in Germany, the weighted sum of the NIP in Poland."""
-    if country == "DE":
-        digits = str(number)
-        return f"DE{digits}{mod_11_10.calc_check_digit(digits)}"
-    weights = (6, 5, 7, 2, 3, 4, 5, 6, 7)
-    digits = str(number * 10)
-    while (total := sum(int(d) * w for d, w in zip(digits, weights, strict=True)) % 11) == 10:
-        digits = str(int(digits) + 1)
-    return f"PL{digits}{total}"
-
-
-def iban(country: str, number: int) -> str:
-    """An account of a bank that exists, with the check digits of ISO 7064 mod 97,10."""
-    local = f"37040044{number:010d}" if country == "DE" else f"10901014{number:016d}"
-    return f"{country}{mod_97_10.calc_check_digits(local + country)}{local}"
 
 
 def _document(

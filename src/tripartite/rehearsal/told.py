@@ -6,8 +6,9 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
+from tripartite.rehearsal.cast import COMPANIES, SPENT, SupplierPlan
 from tripartite.rehearsal.kinds import CREDITS
-from tripartite.rehearsal.scenario import COMPANIES, SPENT, DocumentPlan, LinePlan, SupplierPlan, WishPlan
+from tripartite.rehearsal.scenario import DocumentPlan, LinePlan, WishPlan
 
 
 def account_of(each: SupplierPlan) -> dict[str, Any]:

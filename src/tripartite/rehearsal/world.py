@@ -14,8 +14,9 @@ import httpx2
 
 from tripartite.core.estate import Estate
 from tripartite.rehearsal import told
+from tripartite.rehearsal.cast import COMPANIES, SupplierPlan
 from tripartite.rehearsal.einvoice import ubl
-from tripartite.rehearsal.scenario import COMPANIES, DocumentPlan, Story, SupplierPlan, WishPlan
+from tripartite.rehearsal.scenario import DocumentPlan, Story, WishPlan
 from tripartite.rehearsal.vendors import Vendors
 
 TOGETHER = 2000  # documents told to a simulator in one call
@@ -118,8 +119,8 @@ class World:
                     self.wished[requisition] = each
         return len(wishes)
 
-    async def approvals(self) -> None:
-        """Their manager decides in procurement: yes, but for those that the story has refused."""
+    async def approvals(self) -> int:
+        """Their manager decides in procurement: yes, but for those that the story has refused. How many yeses."""
         refused = [
             {"id": key, "approvals": [{"by": "mnowak", "status": "rejected"}]}
             for key, wish in self.wished.items()
@@ -129,6 +130,7 @@ class World:
         self._undecided = []
         for part in _parts([*refused, *agreed]):
             await self._vendors.tell("coupa", {"requisitions": part})
+        return len(agreed)
 
     async def orders(self, documents: Iterable[DocumentPlan]) -> int:
         """What was approved is ordered in procurement; how many orders. The ERP hears of them from us alone."""
