@@ -57,10 +57,9 @@ def test_a_case_is_what_the_second_opinion_says(path: Path) -> None:
     case = tomllib.loads(path.read_text(encoding="utf-8"))
     try:
         answer = judge(case)
-    except NotCovered as why:
-        if "oracle" in case["tags"]:
-            raise
-        pytest.skip(f"not covered: {why}")
+    except NotCovered:
+        assert "oracle" not in case["tags"]
+        return
     expected = wanted(case)
     assert {name: answer[name] for name in expected} == expected
 

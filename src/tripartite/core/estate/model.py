@@ -248,8 +248,6 @@ class Estate(msgspec.Struct, frozen=True, dict=True):
         """The exchange rates as the match takes them."""
         return tuple(ExchangeRate(row.currency, row.into, row.valid_from, row.rate) for row in self.rates)
 
-    subscribers: tuple[Subscriber, ...] = ()
-
     @cached_property
     def _companies(self) -> dict[str, Company]:
         return {company.code: company for company in self.companies}
