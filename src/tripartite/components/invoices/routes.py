@@ -15,7 +15,7 @@ from tripartite.components.invoices import quotes, store
 from tripartite.components.invoices.deciding import Decider
 from tripartite.components.invoices.gathering import gather, keys_of
 from tripartite.components.invoices.parting import parts_view
-from tripartite.components.invoices.paying import paid_on, payments_of
+from tripartite.components.invoices.paying import paid_on, payments_of, status_of
 from tripartite.components.invoices.store import Row
 from tripartite.core import codec
 from tripartite.core.matching.result import Pair
@@ -115,22 +115,13 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
     @get("/v1/invoices/{invoice_id:str}/status", opt=permission("invoice.read"), summary="Where an invoice stands")
     async def invoice_status(request: Request[Any, Any, Any], invoice_id: str) -> dict[str, Any]:
         async with ports.db.connection() as connection:
-            row = await row_of(connection, request, invoice_id)
-            payments = (await payments_of(connection, [invoice_id])).get(invoice_id, [])
-            parts = await store.parts_of(connection, [invoice_id]) if row.state == "replaced" else []
+            found = await status_of(connection, invoice_id)
+            if found is None or not may_see(request, found["company_code"]):
+                raise Problem("access.not_found", 404, f"No invoice {invoice_id}.")
+            parts = await store.parts_of(connection, [invoice_id]) if found["state"] == "replaced" else []
         return {
-            "invoice_id": row.invoice_id,
-            "number": row.number,
-            "state": row.state,
-            "paid_on": paid_on(payments),
-            "payments": payments,
-            "reason_codes": row.reason_codes,
-            "waits_for": row.waits_for,
-            "document": row.document,
-            "payment_block": row.payment_block,
-            "part_of": row.part_of,
+            **found,
             "parts": parts_view({each.invoice_id: each for each in parts}, invoice_id),
-            "correlation_id": row.correlation_id,
             "as_of": ports.clock.now().isoformat(),
         }
 

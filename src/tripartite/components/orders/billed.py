@@ -6,7 +6,7 @@ where an invoice stands and what it bills are each kept in their newest version.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -95,19 +95,16 @@ async def _keep_lines(connection: Connection, told: Sequence[InvoiceChanged]) ->
     )
 
 
-async def billed_of(connection: Connection, company_code: str, number: str) -> Mapping[int, BilledLine]:
-    """What is billed of each line of an order, by line. Lines of which nothing is billed are left out."""
-    found = await execute(
-        connection,
-        """SELECT o.lines, b.currency FROM orders.billed_of o JOIN orders.billing b USING (invoice_id)
-        WHERE (o.company_code, o.order_number) = (%s, %s) AND b.counts""",
-        (company_code, number),
-    )
+def sums(documents: Iterable[tuple[str, Sequence[Billed]]]) -> dict[int, BilledLine]:
+    """What is billed of each line of an order, by line, from (currency, lines) of each document that counts.
+
+    Lines of which nothing is billed are left out.
+    """
     quantities: dict[int, Decimal] = {}
     amounts: dict[int, Decimal] = {}
     currencies: dict[int, set[str]] = {}
-    for lines, currency in await found.fetchall():
-        for each in codec.decode_own(lines, tuple[Billed, ...]):
+    for currency, lines in documents:
+        for each in lines:
             line = each.order_line
             if each.quantity is not None:
                 quantities[line] = quantities.get(line, Decimal(0)) + each.quantity

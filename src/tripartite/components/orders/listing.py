@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +14,7 @@ from tripartite.runtime.db import Connection, execute
 from tripartite.runtime.paging import Place, starts_with
 
 Key = tuple[str, str]  # company code, order number
-_PUBLICATION = ("connection", "state", "version", "acknowledged_version", "remote_ref", "changed_at")
+PUBLICATION = ("connection", "state", "version", "acknowledged_version", "remote_ref", "changed_at")
 
 
 class Wanted(msgspec.Struct, frozen=True):
@@ -79,21 +78,10 @@ async def publications(connection: Connection, keys: Collection[Key]) -> dict[Ke
     wanted = sorted(keys)
     found = await execute(
         connection,
-        f"""SELECT company_code, number, object_id, {", ".join(_PUBLICATION)} FROM orders.publication
+        f"""SELECT company_code, number, object_id, {", ".join(PUBLICATION)} FROM orders.publication
         JOIN unnest(%s::text[], %s::text[]) AS n (company_code, number) USING (company_code, number)
         WHERE connection <> ''""",
         ([key[0] for key in wanted], [key[1] for key in wanted]),
     )
-    names = ("object_id", *_PUBLICATION)
+    names = ("object_id", *PUBLICATION)
     return {(row[0], row[1]): dict(zip(names, row[2:], strict=True)) for row in await found.fetchall()}
-
-
-async def recorded(connection: Connection, key: Key) -> tuple[str, datetime] | None:
-    """From which system the newest version of an order came, and when."""
-    found = await execute(
-        connection,
-        "SELECT source, recorded_at FROM orders.purchase_order WHERE (company_code, number) = (%s, %s)",
-        key,
-    )
-    row = await found.fetchone()
-    return (row[0], row[1]) if row else None

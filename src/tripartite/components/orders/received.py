@@ -53,17 +53,6 @@ class Received:
         )
 
 
-async def receipts_of(connection: Connection, company_code: str, number: str) -> list[Receipt]:
-    """The newest version of every receipt of an order."""
-    found = await execute(
-        connection,
-        """SELECT r.document FROM orders.receipt r JOIN orders.receipt_of_order o USING (company_code, number)
-        WHERE (o.company_code, o.order_number) = (%s, %s) ORDER BY r.number""",
-        (company_code, number),
-    )
-    return [codec.decode_own(row[0], Receipt) for row in await found.fetchall()]
-
-
 def quantities(order: Order, receipts: Iterable[Receipt], billed: Mapping[int, BilledLine]) -> list[dict[str, Any]]:
     """Ordered, received and billed by line, in the order line's unit; returns, reversals and credits are taken off.
 

@@ -7,14 +7,13 @@ from typing import Any
 from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 
-from tripartite.components.orders import budget_store, listing, question_routes, store
+from tripartite.components.orders import listing, question_routes, store
+from tripartite.components.orders.answering import answer
 from tripartite.components.orders.asking import put_question
-from tripartite.components.orders.billed import billed_of
 from tripartite.components.orders.budgets import can_ask
 from tripartite.components.orders.handlers import QUESTION
 from tripartite.components.orders.publications import object_id_of
 from tripartite.components.orders.question_routes import begin
-from tripartite.components.orders.received import quantities, receipts_of
 from tripartite.core import codec
 from tripartite.core.events import Ask
 from tripartite.runtime.component import Ports
@@ -51,8 +50,8 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         if company and not may_see(request, company):
             raise Problem("access.not_found", 404, f"No order {number}.")
         async with ports.db.connection() as connection:
-            found = await store.order(connection, number, mine)
-        code = found[0].company_code if found else company
+            found = await answer(connection, number, QUESTION, mine)
+        code = found.order.company_code if found else company
         if (fresh or found is None) and code and can_ask(ports, code, QUESTION):
             since = ports.clock.now()
 
@@ -61,26 +60,18 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
 
             await put_question(ports, Ask(code, ("procurement",), QUESTION, number, {"number": number}), read)
             async with ports.db.connection() as connection:
-                found = await store.order(connection, number, [code])
+                found = await answer(connection, number, QUESTION, [code])
         if found is None:
             raise Problem("access.not_found", 404, f"No order {number}.")
-        value, correlation_id = found
-        async with ports.db.connection() as connection:
-            came = await receipts_of(connection, value.company_code, value.number)
-            billed = await billed_of(connection, value.company_code, value.number)
-            answer = await budget_store.answered(connection, (value.company_code, QUESTION, number))
-            key = (value.company_code, value.number)
-            source, recorded_at = await listing.recorded(connection, key) or ("", None)
-            standing = (await listing.publications(connection, [key])).get(key)
         return {
-            **codec.builtins(value),
-            "correlation_id": correlation_id,
-            "object_id": object_id_of(key),
-            "source": source,
-            "recorded_at": recorded_at,
-            "publication": standing,
-            "quantities": quantities(value, came, billed),
-            "asked_at": answer[0] if answer else None,
+            **codec.builtins(found.order),
+            "correlation_id": found.correlation_id,
+            "object_id": object_id_of((found.order.company_code, found.order.number)),
+            "source": found.source,
+            "recorded_at": found.recorded_at,
+            "publication": found.publication,
+            "quantities": found.quantities(),
+            "asked_at": found.asked_at,
         }
 
     return [list_orders, one_order, *question_routes.routes(ports)]
