@@ -199,14 +199,16 @@ async def rest(db: Database, expected: Expected | None = None) -> None:
     still = time.monotonic()
     before: Moving | None = None
     while True:
+        asked = time.monotonic()
         now = await _moving(db)
+        took = time.monotonic() - asked
         if now != before:
             before, still = now, time.monotonic()
         if not now.busy and now.has(expected) and time.monotonic() - still >= quiet_seconds:
             return
         if time.monotonic() > deadline:
             raise TimeoutError(f"the story does not come to rest: {now}, expected {expected}")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(max(0.1, 5 * took))  # looking must not become the work
 
 
 async def _moving(db: Database) -> Moving:
