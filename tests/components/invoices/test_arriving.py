@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
 from decimal import Decimal
 
 import pytest
 
 from support.house import House, replaced
 from support.papers import ORDER, invoice, order, receipt, supplier
+from tripartite.components.invoices import handlers
 from tripartite.core.events import ANSWERS, ASKS, DISPOSITIONS, Answered, Ask, Disposed
 
 
@@ -189,3 +191,18 @@ async def test_a_credit_memo_gives_the_quantity_back(house: House) -> None:
     assert await house.state("GS-1") == "posted", await house.codes("GS-1")
     posted = await house.rows("SELECT number FROM invoices.invoice WHERE state = 'posted' ORDER BY number")
     assert posted == [("GS-1",), ("RE-1001",)]
+
+
+async def test_every_open_invoice_of_a_supplier_is_decided_again_however_many_there_are(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "PAGE", 2)
+    unknown = supplier(names_elsewhere={})
+    numbers = [f"45000001{place:02d}" for place in range(5)]
+    for place, number in enumerate(numbers):
+        await house.bring(order(number), receipt(f"GR-{number}", of=number))
+        await house.bring(invoice(f"RE-{number}", of=number, issued_on=date(2026, 11, 1 + place)), source="api")
+    await house.bring(unknown)
+    assert await house.rows("SELECT DISTINCT state FROM invoices.invoice") == [("held",)]
+    await house.bring(supplier(version=2))
+    assert await house.rows("SELECT state, count(*) FROM invoices.invoice GROUP BY 1") == [("to_post", 5)]

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
+from itertools import groupby
 from typing import Any
 
 import msgspec
@@ -57,6 +58,7 @@ from tripartite.runtime.deliveries import Owed, owe
 from tripartite.runtime.versions import keep_newest
 
 POSTING_AREAS = frozenset({"posting", "integration.retries_exhausted"})
+PAGE = 500  # invoices of a supplier that are decided again at a time
 AGAIN = (*OPEN, "to_post", "posted")
 
 
@@ -235,15 +237,17 @@ class Invoices:
         await store.hold_master(connection, change=True)
         values = [codec.decode_own(message.payload, SupplierRecorded).value for message in batch.messages]
         changed = await store.keep_suppliers(connection, values)
-        by_company: dict[str, list[str]] = {}
-        open_ids = await store.open_invoices_of_suppliers(connection, sorted(changed)) if changed else []
-        for row in await store.invoices_by_id(connection, open_ids):
-            by_company.setdefault(row.company_code, []).append(row.invoice_id)
         cause = Cause(batch.messages[-1].message_id, batch.messages[-1].type, batch.trace_id)
         messages: list[Outgoing] = []
-        for company in sorted(by_company):
-            ids = by_company[company]
-            messages += await self._decider.decide(connection, company, (), ids, dict.fromkeys(ids, cause))
+        after = ("", "")
+        while changed:
+            page = await store.open_invoices_of_suppliers(connection, sorted(changed), after, PAGE)
+            for company, rows in groupby(page, key=lambda row: row[0]):
+                ids = [row[1] for row in rows]
+                messages += await self._decider.decide(connection, company, (), ids, dict.fromkeys(ids, cause))
+            if len(page) < PAGE:
+                break
+            after = page[-1]
         await publish(connection, messages)
 
     async def on_commands(self, connection: Connection, batch: Batch) -> None:

@@ -319,14 +319,18 @@ async def parts_of(connection: Connection, ids: Collection[str]) -> list[Row]:
     return [_row(row) for row in await found.fetchall()]
 
 
-async def open_invoices_of_suppliers(connection: Connection, suppliers: Sequence[str]) -> list[str]:
+async def open_invoices_of_suppliers(
+    connection: Connection, suppliers: Sequence[str], after: tuple[str, str], limit: int
+) -> list[tuple[str, str]]:
+    """The open invoices of these suppliers behind `after`, as (company, invoice), in this order: a page of them."""
     found = await execute(
         connection,
-        """SELECT invoice_id FROM invoices.invoice WHERE supplier_id = ANY(%s)
-        AND state IN ('held', 'parked', 'approval', 'observed') ORDER BY 1 LIMIT 2000""",
-        (list(suppliers),),
+        """SELECT company_code, invoice_id FROM invoices.invoice WHERE supplier_id = ANY(%s)
+        AND state IN ('held', 'parked', 'approval', 'observed') AND (company_code, invoice_id) > (%s, %s)
+        ORDER BY 1, 2 LIMIT %s""",
+        (list(suppliers), *after, limit),
     )
-    return [row[0] for row in await found.fetchall()]
+    return [(row[0], row[1]) for row in await found.fetchall()]
 
 
 async def possible_twins(
