@@ -231,7 +231,7 @@ async def _deliveries(connection: Connection) -> tuple[Delivery, ...]:
             coalesce(i.currency, ''), coalesce(i.gross::text, ''), coalesce(i.state, ''), coalesce(i.verdict, ''),
             coalesce(i.reason_codes, '{}')
         FROM deliveries.delivery d LEFT JOIN invoices.invoice i ON i.invoice_id = d.object_id
-        WHERE d.state = ANY(%s) ORDER BY abs(i.gross) DESC NULLS LAST, d.updated_at, d.key""",
+        WHERE d.state = ANY(%s) AND d.mode <> 'observe' ORDER BY abs(i.gross) DESC NULLS LAST, d.updated_at, d.key""",
         (list(ASIDE),),
     )
     answer = []

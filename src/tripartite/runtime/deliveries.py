@@ -454,7 +454,8 @@ class Deliverer:
 async def claim_due(db: Database, name: str, limit: int, worker: int, now: datetime) -> list[Claimed]:
     """Take what is due for a connection, at most `limit`, what costs a discount first; committed as `sending`.
 
-    An earlier version of the same object for the same connection goes first: the later waits for it.
+    An earlier version of the same object for the same connection goes first: the later waits for it. What is only
+    observed never goes, and nothing waits for it.
     """
 
     async def work(connection: Connection) -> list[Claimed]:
@@ -468,6 +469,7 @@ async def claim_due(db: Database, name: str, limit: int, worker: int, now: datet
                     WHERE earlier.object_id = deliveries.delivery.object_id
                     AND earlier.connection = deliveries.delivery.connection
                     AND earlier.object_version < deliveries.delivery.object_version
+                    AND earlier.mode <> 'observe'
                     AND earlier.state NOT IN ('settled', 'rejected', 'dead_letter'))
                 ORDER BY pay_by NULLS LAST, due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS due
             WHERE d.key = due.key RETURNING {", ".join("d." + c.strip() for c in _CLAIMED.split(","))}""",

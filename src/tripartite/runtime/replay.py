@@ -62,12 +62,13 @@ async def replay(
 ) -> list[Replayed]:
     """Send these deliveries again, inside the caller's transaction; `by` is the person who asked for it.
 
-    What is not set aside (or was replayed meanwhile) is left out of the answer. Attempts and probes count from zero.
+    What is not set aside (or was replayed meanwhile), and what was taken back or is only observed, is left out of the
+    answer. Attempts and probes count from zero.
     """
     found = await execute(
         connection,
         f"""SELECT {", ".join(_Letter.__struct_fields__)} FROM deliveries.delivery
-        WHERE key = ANY(%s) AND state = ANY(%s) ORDER BY key FOR UPDATE""",
+        WHERE key = ANY(%s) AND state = ANY(%s) AND mode <> 'observe' ORDER BY key FOR UPDATE""",
         (sorted(keys), list(ASIDE)),
     )
     letters = [_Letter(*row) for row in await found.fetchall()]
