@@ -49,7 +49,8 @@ PERSON = (
     *("console.read", "invoice.read", "order.read", "receipt.read", "supplier.read", "exception.read", "intake.read"),
     *("lineage.read", "delivery.read", "estate.read", "trace.read", "audit.read", "raw.read", "payment.read"),
     # The demo's reader acts for accounts payable and the buyers, within what the policy lets these teams release.
-    *("hold.release", "approval.decide", "invoice.refuse", "exception.work", "role.ap", "role.buyer"),
+    *("hold.release", "invoice.short_pay", "approval.decide", "invoice.refuse"),
+    *("exception.work", "exception.refuse", "role.ap", "role.buyer"),
 )
 # The treasury: one proposes, others release, and whoever looks into a return does neither (controls: duties apart).
 _LOOKS = ("console.read", "payment.read", "invoice.read", "supplier.read", "lineage.read")

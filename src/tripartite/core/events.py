@@ -51,6 +51,7 @@ ORDER_COMMANDS = "order.commands"
 RECEIPT_COMMANDS = "receipt.commands"
 INVOICE_COMMANDS = "invoice.commands"
 PAYMENT_COMMANDS = "payment.commands"
+EXCEPTION_COMMANDS = "exception.commands"
 TAX_COMMANDS = "tax.commands"
 DISPOSITIONS = "intake.dispositions"
 ASKS = "intake.asks"
@@ -253,6 +254,13 @@ class PublishOrder(msgspec.Struct, frozen=True, omit_defaults=True):
     company_code: str
     order_number: str
     invoice_id: str = ""
+
+
+class EscalateException(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A command to whoever opened an exception: its due time has passed, the next role of the policy is to be told."""
+
+    exception_id: str
+    object_kind: str
 
 
 class QuoteTax(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -63,7 +63,8 @@ MIGRATIONS = MigrationSet("auth", "tripartite.runtime.migrations.auth")
 
 PERSON_ONLY = frozenset(
     {
-        *("approval.decide", "bank.confirm", "duplicate.decide", "exception.work", "hold.release"),
+        *("approval.decide", "bank.confirm", "duplicate.decide", "exception.refuse", "exception.work"),
+        "hold.release",
         *("invoice.refuse", "invoice.short_pay"),
         *("payment.release", "policy.approve", "policy.propose", "supplier.restore"),
     }

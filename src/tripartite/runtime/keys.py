@@ -10,11 +10,12 @@ from tripartite.runtime.db import Connection, execute
 
 
 class Keys:
-    """The keys of one component. `schema` is ours, never a caller's word."""
+    """The keys of one component. `schema` and `table` are ours, never a caller's word."""
 
-    def __init__(self, schema: str) -> None:
+    def __init__(self, schema: str, table: str = "idempotency") -> None:
         assert schema.isidentifier(), schema
-        self._table = f"{schema}.idempotency"
+        assert table.isidentifier(), table
+        self._table = f"{schema}.{table}"
 
     async def known(self, connection: Connection, caller: str, key: str) -> tuple[str, bytes] | None:
         """The request digest and the response that this caller's key already stands for."""

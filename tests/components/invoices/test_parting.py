@@ -21,8 +21,8 @@ from tripartite.core.objects import Invoice, InvoiceLine
 from tripartite.core.objects.posting import Posting
 from tripartite.core.quantity import Quantity
 
-AP = ("hold.release", "invoice.refuse", "exception.work", "invoice.read", "role.ap")
-BUYER = ("hold.release", "invoice.refuse", "exception.work", "invoice.read", "role.buyer")
+AP = ("invoice.short_pay", "invoice.refuse", "exception.work", "invoice.read", "role.ap")
+BUYER = ("invoice.refuse", "exception.work", "invoice.read", "role.buyer")
 
 
 def two_lines(quantities: Sequence[str] = ("10", "12"), number: str = "RE-1001", **further: Any) -> Invoice:
@@ -256,7 +256,7 @@ async def test_a_part_needs_a_reason_a_role_the_content_and_free_hands(house: Ho
     ada = await api.person("ada", AP)
     assert (await part(ada, invoice_id, why=" ")).status == 422
     assert (await part(ada, invoice_id, content_hash="0" * 64)).json()["reason_code"] == "approval.changed_after"
-    tess = await api.person("tess", ("hold.release", "invoice.read", "role.tax"))
+    tess = await api.person("tess", ("invoice.short_pay", "invoice.read", "role.tax"))
     assert (await part(tess, invoice_id)).json()["reason_code"] == "access.not_permitted"
     machine = await api.caller(("invoice.read",))
     assert (await part(machine, invoice_id)).status == 403

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 from tripartite.components.control import store
 from tripartite.components.control.sequencer import run_sequencer
+from tripartite.core import codec
+from tripartite.core.envelope import Message
+from tripartite.core.events import EXCEPTION_COMMANDS, EscalateException
+from tripartite.core.exceptions.record import ExceptionRecord
 from tripartite.core.ids import stable_id
 from tripartite.runtime.audit import load_or_create_signer
+from tripartite.runtime.bus import Outgoing, publish
 from tripartite.runtime.component import Ports
+from tripartite.runtime.db import Connection
 
 
 async def seal(ports: Ports) -> None:
@@ -18,9 +25,10 @@ async def seal(ports: Ports) -> None:
 
 
 async def tell_overdue(ports: Ports) -> None:
-    """Tell the owner, once, that an exception is past its due time."""
+    """Tell the owner, once, that an exception is past its due time, and ask its component to tell the next role."""
     now = ports.clock.now()
-    async with ports.db.connection() as connection:
+
+    async def work(connection: Connection) -> None:
         late = await store.overdue(connection, now, 500)
         await store.add_notices(
             connection,
@@ -37,3 +45,21 @@ async def tell_overdue(ports: Ports) -> None:
                 if record.due_at is not None
             ],
         )
+        await publish(connection, [_escalate(record, now) for record in late if not record.is_paused])
+
+    await ports.db.transaction(work)
+
+
+def _escalate(record: ExceptionRecord, now: datetime) -> Outgoing:
+    return Outgoing(
+        EXCEPTION_COMMANDS,
+        Message(
+            message_id=stable_id("msg", EXCEPTION_COMMANDS, record.exception_id, "escalate"),
+            type="tripartite.exception.escalate.v1",
+            company_code=record.company_code,
+            key=record.object_id,
+            correlation_id=record.correlation_id,
+            occurred_at=now,
+            payload=codec.encode(EscalateException(record.exception_id, record.object_kind)),
+        ),
+    )

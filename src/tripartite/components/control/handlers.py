@@ -71,6 +71,34 @@ class Control:
             ],
         )
 
+        # A question, or an overdue exception, concerns a team that does not own it: it is told.
+        asked = [
+            (
+                stable_id("ask", record.exception_id, str(record.version)),
+                record.event.words.partition(":")[0],
+                record.exception_id,
+                record.company_code,
+                f"{record.event.actor} asks: {record.event.words.partition(': ')[2]} ({record.words})",
+                record.event.at,
+            )
+            for record in records
+            if record.event.kind == "asked"
+        ]
+        escalated = [
+            (
+                stable_id("esc", record.exception_id, record.event.words),
+                record.event.words,
+                record.exception_id,
+                record.company_code,
+                record.next_action,
+                record.event.at,
+            )
+            for record in records
+            if record.event.kind == "escalated"
+        ]
+        if asked or escalated:
+            await store.add_notices(connection, [*asked, *escalated])
+
     async def on_events(self, connection: Connection, batch: Batch) -> None:
         """Keep what happened, in words, under its correlation id; tell receiving what did not come."""
         lines = [line for message in batch.messages if (line := _told(message)) is not None]

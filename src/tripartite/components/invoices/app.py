@@ -7,6 +7,7 @@ from functools import partial
 from litestar.handlers import HTTPRouteHandler
 
 from tripartite.components.invoices import act_routes, flows, part_routes
+from tripartite.components.invoices.acting import Acts
 from tripartite.components.invoices.deciding import Decider
 from tripartite.components.invoices.handlers import Invoices
 from tripartite.components.invoices.paying import on_payment_events
@@ -16,6 +17,7 @@ from tripartite.components.invoices.routes import routes
 from tripartite.core.events import (
     ANSWERS,
     CANONICAL,
+    EXCEPTION_COMMANDS,
     INVOICE_COMMANDS,
     ORDER_EVENTS,
     PAYMENT_EVENTS,
@@ -45,6 +47,7 @@ def _consumers(ports: Ports) -> list[Consumer]:
         Consumer("invoices", CANONICAL["tax_quote"], quoting.on_quotes),
         Consumer("invoices", ANSWERS, quoting.on_answers),
         Consumer("invoices", PAYMENT_EVENTS, on_payment_events),
+        Consumer("invoices", EXCEPTION_COMMANDS, Acts(ports).on_commands),
     ]
 
 

@@ -12,12 +12,13 @@ from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 
 from tripartite.components.invoices import store
-from tripartite.components.invoices.act_routes import Told, answered
-from tripartite.components.invoices.acting import Actor, Answered, Keep
+from tripartite.components.invoices.act_routes import KEYS
 from tripartite.components.invoices.parting import Offer, Parting
 from tripartite.components.invoices.store import Row
 from tripartite.runtime.component import Ports
 from tripartite.runtime.db import Connection
+from tripartite.runtime.exception_acts import Actor, Answered, Keep
+from tripartite.runtime.exception_routes import Told, answered
 from tripartite.runtime.http_app import Problem, may_see, permission
 
 
@@ -42,7 +43,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
 
     @post(
         "/v1/invoices/{invoice_id:str}/proven-part",
-        opt=permission("hold.release"),
+        opt=permission("invoice.short_pay"),
         summary="Post the proven part of a held invoice; the rest stays held",
         status_code=200,
     )
@@ -54,6 +55,6 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         async def act(by: Actor, told: Told, keep: Keep) -> Answered:
             return await parting.part(invoice_id, by, told.why, told.content_hash, keep)
 
-        return await answered(ports, request, seen, act, needs_why=True)
+        return await answered(ports, KEYS, request, seen, act, needs_why=True)
 
     return [proven_part, pay_proven_part]

@@ -17,7 +17,7 @@ from decimal import Decimal
 import msgspec
 
 from tripartite.components.invoices import people, quotes, store
-from tripartite.components.invoices.acting import Acted, Actor, Acts, Answered, Keep
+from tripartite.components.invoices.acting import Acts, SeenInvoice
 from tripartite.components.invoices.gathering import gather, keys_of
 from tripartite.components.invoices.people import RELEASE
 from tripartite.components.invoices.store import Row
@@ -36,6 +36,7 @@ from tripartite.core.objects import Invoice
 from tripartite.runtime.audit import write_leaves
 from tripartite.runtime.bus import Outgoing, publish
 from tripartite.runtime.db import Connection
+from tripartite.runtime.exception_acts import Acted, Actor, Answered, Keep
 
 _replace = msgspec.structs.replace
 # Who may let the proven part go: accounts payable, or a team that owns what holds the rest. No fact is overridden.
@@ -102,7 +103,7 @@ class Parting(Acts):
             if row.state not in OPEN or not holding:
                 return NotAllowed("integration.version_stale", f"The invoice is {row.state}: nothing of it is held.")
             first = holding[0]
-            person = await self._person(connection, first, list(orders.values()), by)
+            person = await self.person(connection, SeenInvoice(first, row, list(orders.values())), by)
             found = await self._split(connection, row, records)
             denied = _may_not_part(row, holding, person.roles, person.acts_on_chain, why, content_hash, by.person)
             if denied is None and isinstance(found, Whole):
@@ -115,7 +116,7 @@ class Parting(Acts):
                 except _NotProven as no:
                     denied = NotAllowed(first.reason_code, str(no))
             fact = {"act": "parted", "denied": denied.code, "account": by.account, "words": denied.words}
-            await write_leaves(connection.cursor(), [self._leaf("act.denied", first, person, fact)])
+            await write_leaves(connection.cursor(), [self.leaf("act.denied", first, by.person, fact)])
             return denied
 
         return await self._ports.db.transaction(work)
@@ -195,7 +196,6 @@ class Parting(Acts):
         if part.state != "to_post":
             held = ", ".join(part.reason_codes)
             raise _NotProven(f"The part would be {part.state}{f': {held}' if held else ''}.")
-        person = await self._person(connection, records[0], (), by)
         fact = {
             "act": "parted",
             "account": by.account,
@@ -205,13 +205,15 @@ class Parting(Acts):
             "rest_gross": str(rest.gross),
             "content": row.digest or row.invoice_id,
         }
-        leaf = self._leaf("act.parted", records[0], person, fact)
+        leaf = self.leaf("act.parted", records[0], by.person, fact)
         await write_leaves(connection.cursor(), [leaf])
         act = (row.company_code, row.correlation_id, "", by.person, RELEASE, "parted", why[:2000], now, leaf.leaf_id)
         acts = [(stable_id("act", cause.message_id, one), one, *act) for one in (row.invoice_id, part.invoice_id)]
         await people.add_acts(connection, acts)
         last = (await store.exceptions_of(connection, [row.invoice_id]))[row.invoice_id]
-        acted = Acted("parted", part.invoice_id, part.state, last[0], cause.message_id, leaf.leaf_id)
+        acted = Acted(
+            "parted", "invoice", part.invoice_id, part.state, last[0], cause.message_id, leaf.leaf_id, part.invoice_id
+        )
         await keep(connection, acted)
         await publish(connection, messages)
         return acted

@@ -5,7 +5,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from tripartite.components.orders import flows
+from litestar.handlers import HTTPRouteHandler
+
+from tripartite.components.orders import acting, flows
 from tripartite.components.orders.billed import Billing
 from tripartite.components.orders.budgets import Budgets
 from tripartite.components.orders.handlers import Orders
@@ -15,6 +17,7 @@ from tripartite.components.orders.routes import routes
 from tripartite.core.events import (
     ANSWERS,
     CANONICAL,
+    EXCEPTION_COMMANDS,
     INVOICE_EVENTS,
     ORDER_COMMANDS,
     ORDER_EVENTS,
@@ -25,6 +28,7 @@ from tripartite.runtime.bus import Consumer
 from tripartite.runtime.component import Component, Ports, Schedule
 from tripartite.runtime.db import MigrationSet
 from tripartite.runtime.deliveries import OUTCOMES
+from tripartite.runtime.exception_routes import exception_routes
 
 PICTURE_MS = 50  # what is billed may be known here so much later
 
@@ -42,6 +46,7 @@ def _consumers(ports: Ports) -> list[Consumer]:
         Consumer("orders", OUTCOMES, handlers.on_outcomes),
         Consumer("orders", RECEIPT_EVENTS, Received(ports).on_receipt_events),
         Consumer("orders", INVOICE_EVENTS, Billing(ports).on_invoice_events, fill_ms=PICTURE_MS),
+        Consumer("orders", EXCEPTION_COMMANDS, acting.OrderActs(ports).on_commands),
         Consumer("orders budgets", ANSWERS, budgets.on_answers),
     ]
 
@@ -50,10 +55,15 @@ def _schedules(ports: Ports) -> list[Schedule]:
     return [Schedule("orders_budgets", 60, partial(flows.ask_budgets_again, ports))]
 
 
+def _routes(ports: Ports) -> list[HTTPRouteHandler]:
+    acts = acting.OrderActs(ports)
+    return [*routes(ports), *exception_routes(ports, acts, "/v1/purchase-orders", "order.read", acting.read)]
+
+
 component = Component(
     "orders",
     MigrationSet("orders", "tripartite.components.orders.migrations"),
     consumers=_consumers,
     schedules=_schedules,
-    routes=routes,
+    routes=_routes,
 )

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from tripartite.components.payments import flows
+from litestar.handlers import HTTPRouteHandler
+
+from tripartite.components.payments import acting, flows
 from tripartite.components.payments.handlers import Payments
 from tripartite.components.payments.routes import routes
-from tripartite.core.events import CANONICAL, EXCEPTION_EVENTS, INVOICE_EVENTS, SUPPLIER_EVENTS
+from tripartite.core.events import CANONICAL, EXCEPTION_COMMANDS, EXCEPTION_EVENTS, INVOICE_EVENTS, SUPPLIER_EVENTS
 from tripartite.runtime.bus import Consumer
 from tripartite.runtime.component import Component, Ports, Schedule
 from tripartite.runtime.db import MigrationSet
 from tripartite.runtime.deliveries import OUTCOMES
+from tripartite.runtime.exception_routes import exception_routes
 
 PICTURE_MS = 50  # what is posted may be known here so much later: nothing is paid in the same second
 
@@ -22,6 +25,7 @@ def _consumers(ports: Ports) -> list[Consumer]:
         Consumer("payments", SUPPLIER_EVENTS, handlers.on_supplier_events),
         Consumer("payments", EXCEPTION_EVENTS, handlers.on_exception_events),
         Consumer("payments", INVOICE_EVENTS, handlers.on_invoice_events, fill_ms=PICTURE_MS),
+        Consumer("payments", EXCEPTION_COMMANDS, acting.PaymentActs(ports).on_commands),
         Consumer("payments", OUTCOMES, handlers.on_outcomes),
         Consumer("payments", CANONICAL["payment_report"], handlers.on_payment_reports),
         Consumer("payments", CANONICAL["bank_statement"], handlers.on_bank_statements),
@@ -35,10 +39,15 @@ def _schedules(ports: Ports) -> list[Schedule]:
     ]
 
 
+def _routes(ports: Ports) -> list[HTTPRouteHandler]:
+    acts = acting.PaymentActs(ports)
+    return [*routes(ports), *exception_routes(ports, acts, "/v1/payments", "payment.read", acting.read)]
+
+
 component = Component(
     "payments",
     MigrationSet("payments", "tripartite.components.payments.migrations"),
     consumers=_consumers,
     schedules=_schedules,
-    routes=routes,
+    routes=_routes,
 )

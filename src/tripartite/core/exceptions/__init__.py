@@ -2,12 +2,14 @@
 
 reason(code), refusal(code)                  the catalogue (reasons.py)
 reconcile(records, findings, context, at)    what a decision opens, judges anew and clears (reconcile.py)
-release, refuse, supersede, take, pause, resume, escalate    the acts (lifecycle.py)
+release, refuse, take, assign, ask, pause, resume, supersede, escalate    the acts (lifecycle.py)
 """
 
 from tripartite.core.exceptions.lifecycle import (
     NotAllowed,
     Person,
+    ask,
+    assign,
     escalate,
     is_overdue,
     pause,
@@ -45,6 +47,8 @@ __all__ = [
     "Reason",
     "Refusal",
     "Terms",
+    "ask",
+    "assign",
     "due_at",
     "escalate",
     "exception_id",

@@ -1,4 +1,4 @@
-"""The acts of people on an exception, and its clock: release, refuse, supersede, take, pause, resume, escalate.
+"""The acts of people on an exception, and its clock: release, refuse, take, assign, ask, pause, resume, escalate.
 
 Each gives a new version or says why not, by a code; the shell records either. Nothing here decides about findings
 (reconcile.py does), and nothing here knows who holds which limit: the limit is an argument, from policy.
@@ -89,12 +89,13 @@ def release(
     at: datetime,
     content_hash: str,
     second: Person | None = None,
+    conflicts: frozenset[str] = RELEASE_CONFLICTS,
 ) -> ExceptionRecord | NotAllowed:
     """Lifts the hold although the fact stays: an override, counted (M07).
 
     Needs a reason, a role that owns it, a limit that covers the money at risk, nobody in conflict on the chain, two
     different people where the catalogue says two, and the content the releaser saw. Above the limit:
-    `control.override_over_limit`.
+    `control.override_over_limit`. `conflicts` are the duties on the chain that bar a release.
     """
     closed = _closed(record)
     if closed:
@@ -110,9 +111,9 @@ def release(
         if record.owner_role not in person.roles and not set(record.also_roles) & set(person.roles):
             owner = OWNER_NAMES.get(record.owner_role, record.owner_role)
             return NotAllowed("access.not_permitted", f"{person.name} does not act for {owner}.")
-        conflicts = sorted(person.acts_on_chain & RELEASE_CONFLICTS)
-        if conflicts:
-            words = f"{person.name} already did {', '.join(conflicts)} on this chain."
+        done = sorted(person.acts_on_chain & conflicts)
+        if done:
+            words = f"{person.name} already did {', '.join(done)} on this chain."
             return NotAllowed("control.duties_in_conflict", words)
         if person.limit is None or person.limit < record.money_at_risk:
             limit = "nothing" if person.limit is None else str(person.limit)
@@ -156,6 +157,35 @@ def take(record: ExceptionRecord, by: Person, at: datetime) -> ExceptionRecord |
     if record.owner_role not in by.roles and not set(record.also_roles) & set(by.roles):
         return NotAllowed("access.not_permitted", f"{by.name} does not act for {record.owner_role}.")
     return _changed(record, "taken", at, by.name, "", owner_person=by.name)
+
+
+def assign(record: ExceptionRecord, by: Person, to: str, at: datetime) -> ExceptionRecord | NotAllowed:
+    """One of the owning team hands the exception to a person by name."""
+    closed = _closed(record)
+    if closed:
+        return closed
+    if not to.strip():
+        return NotAllowed("document.field_missing", "Say whom it is handed to.")
+    if record.owner_role not in by.roles and not set(record.also_roles) & set(by.roles):
+        return NotAllowed("access.not_permitted", f"{by.name} does not act for {record.owner_role}.")
+    return _changed(record, "assigned", at, by.name, to.strip(), owner_person=to.strip())
+
+
+def ask(record: ExceptionRecord, by: Person, role: str, question: str, at: datetime) -> ExceptionRecord | NotAllowed:
+    """A question to another team, which is told of it. The exception stays with its owner, and its clock runs.
+
+    The event's words are `role: question`.
+    """
+    closed = _closed(record)
+    if closed:
+        return closed
+    if role not in OWNER_NAMES:
+        return NotAllowed("intake.value_out_of_range", f"There is no team {role!r}.")
+    if not question.strip():
+        return NotAllowed("document.field_missing", "Say what is asked.")
+    if record.owner_role not in by.roles and not set(record.also_roles) & set(by.roles):
+        return NotAllowed("access.not_permitted", f"{by.name} does not act for {record.owner_role}.")
+    return _changed(record, "asked", at, by.name, f"{role}: {question.strip()}")
 
 
 def pause(record: ExceptionRecord, why: PauseReason, by: str, at: datetime) -> ExceptionRecord | NotAllowed:

@@ -80,7 +80,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 class Changes(msgspec.Struct, frozen=True):
     """New versions to record, by what happened. `unchanged` are open records that need no new version; `overridden`
-    are findings that a standing release covers.
+    are findings that a standing release or refusal covers.
     """
 
     opened: tuple[ExceptionRecord, ...]
@@ -108,7 +108,8 @@ def reconcile(
 
     One open exception per key; of several findings of one key the larger variance counts and all words are kept.
     Unchanged inputs write nothing. A finding whose key was released stays overridden while the document's content is
-    the same and the money is not more than was released; otherwise the key opens again.
+    the same and the money is not more than was released; otherwise the key opens again. What was refused stays so while
+    the content is the same.
     """
     latest = _latest(records, context)
     wanted: dict[Key, Finding] = {}
@@ -125,7 +126,9 @@ def reconcile(
         if known is not None and known.is_open:
             again = _evaluated(known, finding, context, at)
             (same if again is known else changed).append(again)
-        elif known is not None and _still_released(known, finding, context):
+        elif known is not None and (
+            _still_released(known, finding, context) or _still_refused(known, finding, context)
+        ):
             overridden.append(finding)
         else:
             opened.append(_opened(known, finding, context, at))
@@ -184,6 +187,12 @@ def _still_released(known: ExceptionRecord, finding: Finding, context: Context) 
         and known.released_up_to is not None
         and exposure(finding, reason(finding.code), context) <= known.released_up_to
     )
+
+
+def _still_refused(known: ExceptionRecord, finding: Finding, context: Context) -> bool:
+    if known.state != "refused" or known.content_hash != context.content_hash:
+        return False
+    return known.words == (finding.words or reason(finding.code).meaning)
 
 
 def _fields(finding: Finding, context: Context) -> tuple[Reason, Terms, dict[str, object]]:

@@ -23,6 +23,8 @@ EventKind = Literal[
     "paused",
     "resumed",
     "taken",
+    "assigned",
+    "asked",
     "escalated",
     "cleared",
     "released",

@@ -1,0 +1,2 @@
+-- Acts of people on the exceptions of this component.
+CALL runtime.keep_acts('payments');
