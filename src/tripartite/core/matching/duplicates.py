@@ -7,7 +7,9 @@ other out before it comes here. Rule: S40.
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 
+from tripartite.core.duplicates.score import Claim, Hit, compare
 from tripartite.core.matching.billed import Bill
 from tripartite.core.matching.evidence import Book
 from tripartite.core.matching.numbering import neighbours_swapped
@@ -93,6 +95,30 @@ class Register:
 def _kin(bill: Bill, other: Known) -> bool:
     """Whether both are parts of one document: the one debt, not two."""
     return isinstance(other, Bill) and other.family == bill.family
+
+
+def likeness(bill: Bill, other: Known, book: Book) -> Hit:
+    """How like two claims are, in hundredths and in words: what the person who compares them side by side reads."""
+    return compare(_claim(bill, book), _claim(other, book))
+
+
+def _claim(one: Known, book: Book) -> Claim:
+    doc = one.doc
+    receipts = receipt_keys(one, book) if isinstance(one, Bill) and one.receipts_named else ()
+    return Claim(
+        "",
+        one.supplier,
+        book.group(one.supplier),
+        one.company,
+        doc.number,
+        one.currency,
+        one.day,
+        doc.gross if doc.gross is not None else Decimal(0),
+        doc.net,
+        one.kind,
+        frozenset(receipts),
+        frozenset(one.orders) if isinstance(one, Bill) else frozenset(),
+    )
 
 
 def _exact(bill: Bill, other: Known, limits: Limits) -> bool:

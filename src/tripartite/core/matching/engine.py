@@ -14,7 +14,7 @@ from datetime import date
 from tripartite.core.matching.billed import Bill, BilledLine
 from tripartite.core.matching.checks import Checks
 from tripartite.core.matching.credits import Ledger
-from tripartite.core.matching.duplicates import Register
+from tripartite.core.matching.duplicates import Register, likeness
 from tripartite.core.matching.evidence import Book
 from tripartite.core.matching.fast import FastPath
 from tripartite.core.matching.ordered import Ordered
@@ -166,11 +166,15 @@ class Evaluation:
         if found is not None:
             code, other = found
             work.stopped = True
+            like = likeness(bill, other, self.book)
             work.say(
                 code,
                 0,
                 None,
-                f"{bill.doc.number} repeats invoice {other.doc.number} of {other.day.isoformat()}.",
+                f"{bill.doc.number} repeats invoice {other.doc.number} of {other.day.isoformat()}. "
+                f"Likeness {like.score} of 100: {like.words}.",
+                breach=str(like.score),
+                unit="hundredths of likeness",
                 rule="S40",
             )
             return
