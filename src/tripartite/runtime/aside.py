@@ -50,8 +50,10 @@ async def ask_again(
     by: str,
     now: datetime,
     chance: random.Random,
+    why: str = "",
 ) -> list[Asked]:
-    """Ask for messages again, (consumer, message id), inside the caller's transaction; `by` is the person.
+    """Ask for messages again, (consumer, message id), inside the caller's transaction; `by` is the person, `why` the
+    reason they gave.
 
     What is not set aside, was asked for already, or is no longer on the bus is left out of the answer.
     """
@@ -81,6 +83,7 @@ async def ask_again(
                     "position": each.position,
                     "reason": each.reason_code,
                     "by": by,
+                    **({"why": why} if why else {}),
                     "at": now,
                 }
             ),

@@ -63,7 +63,14 @@ MIGRATIONS = MigrationSet("auth", "tripartite.runtime.migrations.auth")
 
 PERSON_ONLY = frozenset(
     {
-        *("approval.decide", "bank.confirm", "duplicate.decide", "exception.refuse", "exception.work"),
+        *(
+            "approval.decide",
+            "bank.confirm",
+            "delivery.replay",
+            "duplicate.decide",
+            "exception.refuse",
+            "exception.work",
+        ),
         "hold.release",
         *("invoice.refuse", "invoice.short_pay"),
         *("payment.release", "policy.approve", "policy.propose", "supplier.restore"),

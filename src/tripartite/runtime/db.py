@@ -344,7 +344,7 @@ def _grant(owner: psycopg.Connection[tuple[Any, ...]], role: str) -> None:
 # no policy (tokens, passwords, queues) is not its business.
 SERVED_TO_ALL = (
     *("audit.checkpoint", "audit.log_key", "audit.pending", "audit.position", "audit.tile", "bus.cursor"),
-    *("control.policy_release", "deliveries.connection", "runtime.span"),
+    *("control.policy_release", "deliveries.connection", "gateway.pull", "runtime.span"),
 )
 
 

@@ -58,9 +58,10 @@ class _Letter(msgspec.Struct, frozen=True):
 
 
 async def replay(
-    connection: Connection, keys: Collection[str], *, by: str, now: datetime, chance: random.Random
+    connection: Connection, keys: Collection[str], *, by: str, now: datetime, chance: random.Random, why: str = ""
 ) -> list[Replayed]:
-    """Send these deliveries again, inside the caller's transaction; `by` is the person who asked for it.
+    """Send these deliveries again, inside the caller's transaction; `by` is the person who asked for it, `why` the
+    reason they gave.
 
     What is not set aside (or was replayed meanwhile), and what was taken back or is only observed, is left out of the
     answer. Attempts and probes count from zero.
@@ -102,7 +103,10 @@ async def replay(
             now,
             [each.key for each in done],
             [each.after for each in done],
-            [f"{by} sends it again; it was {each.before}: {each.reason_code}" for each in done],
+            [
+                f"{by} sends it again; it was {each.before}: {each.reason_code}" + (f". {why[:300]}" if why else "")
+                for each in done
+            ],
         ),
     )
     leaves = [
@@ -120,6 +124,7 @@ async def replay(
                     "was": letter.state,
                     "reason": letter.reason_code,
                     "by": by,
+                    **({"why": why} if why else {}),
                     "at": now,
                 }
             ),

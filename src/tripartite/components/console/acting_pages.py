@@ -35,6 +35,7 @@ class Trouble(msgspec.Struct, frozen=True):
 
 
 NONE = Trouble()
+MOST_FIELDS = 260  # a page of what was set aside has a field for each
 Page = Callable[[Visit, Trouble], Awaitable[Response[Any]]]
 Act = Callable[[Mapping[str, str]], tuple[str, Mapping[str, Any]]]
 
@@ -50,7 +51,7 @@ async def act_of(
     visit = await visit_of(request, ports)
     if visit is None:
         return see_other(login_address(done if isinstance(done, str) else "/"))
-    form = await form_of(request)
+    form = await form_of(request, MOST_FIELDS)
     check_form(request, visit, form)
     typed = {field: value for field, value in form.items() if field not in ("csrf", "key", "password")}
 

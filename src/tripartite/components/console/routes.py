@@ -16,6 +16,7 @@ from tripartite.components.console import (
     act_pages,
     assets,
     document_pages,
+    estate_pages,
     invoice_pages,
     lineage_pages,
     payment_pages,
@@ -180,36 +181,6 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
 
         return await for_reader(request, ports, work, as_json=True)
 
-    @get("/estate", opt=permission("public"), include_in_schema=False)
-    async def estate(request: Web) -> Response[Any]:
-        async def work(visit: Visit) -> Response[Any]:
-            answers = await visit.asking.all({"connections": path("connections"), "backlog": path("backlog")})
-            rows = required(answers["connections"])["items"]
-            backlog = answers["backlog"]
-            context = surroundings(
-                visit,
-                request,
-                ports,
-                title="Estate",
-                nav="estate",
-                connections=lists.connections(rows, visit.formats),
-                backlog=backlog,
-                as_of=visit.formats.now,
-                behind=lists.behind(backlog.items) if backlog.ok else None,
-            )
-            return html(render("estate.html", context))
-
-        return await for_reader(request, ports, work)
-
-    @get("/estate.json", opt=permission("public"), include_in_schema=False)
-    async def estate_json(request: Web) -> Response[Any]:
-        async def work(visit: Visit) -> Response[Any]:
-            return Response(
-                required(await visit.asking.one(path("connections"))), headers={"cache-control": "private, no-cache"}
-            )
-
-        return await for_reader(request, ports, work, as_json=True)
-
     @get("/audit", opt=permission("public"), include_in_schema=False)
     async def audit(request: Web) -> Response[Any]:
         async def work(visit: Visit) -> Response[Any]:
@@ -251,6 +222,9 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         headers = {"cache-control": assets.CACHE_CONTROL, "x-content-type-options": "nosniff"}
         return Response(found.content, media_type=found.media_type, headers=headers)
 
-    pages = [overview, invoices, invoices_json, queue, queue_json, estate, estate_json, audit, leaf, trace, asset]
-    further = (signing_in, invoice_pages, act_pages, document_pages, payment_pages, lineage_pages, supplier_pages)
+    pages = [overview, invoices, invoices_json, queue, queue_json, audit, leaf, trace, asset]
+    further = (
+        *(signing_in, invoice_pages, act_pages, document_pages, payment_pages, lineage_pages, supplier_pages),
+        estate_pages,
+    )
     return [*pages, *(route for each in further for route in each.routes(ports))]

@@ -207,11 +207,11 @@ def _title(status: int) -> str:
 # Forms
 
 
-async def form_of(request: Web) -> Mapping[str, str]:
+async def form_of(request: Web, most_fields: int = MOST_FIELDS) -> Mapping[str, str]:
     """The fields of a posted form. Errors: `Problem` where it is larger than a form of ours, however it is sent."""
-    body = await body_of(request, LARGEST_FORM)
+    body = await body_of(request, LARGEST_FORM * max(1, most_fields // MOST_FIELDS))
     try:
-        return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=MOST_FIELDS))
+        return dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=most_fields))
     except ValueError:
         raise Problem("intake.malformed", 400, "This is not a form of ours.") from None
 

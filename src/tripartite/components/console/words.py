@@ -260,8 +260,7 @@ def health(connection: Mapping[str, Any], formats: Formats) -> tuple[Mark, str]:
     if connection.get("unknown"):
         count = connection["unknown"]
         return Mark("unknown", "Unknown"), f"{count} outcome{'s' if count != 1 else ''} unknown; it is being asked."
-    if connection.get("dead"):
-        count = connection["dead"]
+    if count := int(connection.get("dead") or 0) + int(connection.get("rejected") or 0):
         return Mark(
             "refuse", "Set aside"
         ), f"{count} deliver{'ies' if count != 1 else 'y'} set aside; somebody must look."

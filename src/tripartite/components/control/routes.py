@@ -8,7 +8,7 @@ from litestar import Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import Parameter
 
-from tripartite.components.control import releases, store
+from tripartite.components.control import letter_routes, releases, store
 from tripartite.core import codec
 from tripartite.core.estate.reading import plain_data
 from tripartite.runtime.audit_proofs import Choice, NothingSealed, find_evidence
@@ -167,4 +167,5 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
         one_trace,
         audit_state,
         audit_leaf,
+        *letter_routes.routes(ports),
     ]

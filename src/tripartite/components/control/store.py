@@ -203,21 +203,30 @@ async def deliveries_of(
 
 
 async def connections(connection: Connection) -> list[dict[str, Any]]:
-    """What is known of each connection: circuit, calls, what is due, unknown, dead, and since when."""
+    """What is known of each connection: circuit, calls, and of what is owed to it in the reader's companies how much
+    waits, since when the oldest, what is unknown and what was set aside. What is done is not counted.
+    """
     found = await execute(
         connection,
-        """SELECT c.connection, c.circuit, c.failures, c.retry_at, c.reason, c.since, c.last_ok_at, c.calls,
-            c.failed_calls, d.waiting, d.unknown, d.dead, d.settled
-        FROM deliveries.connection c FULL JOIN (SELECT connection,
-            count(*) FILTER (WHERE state IN ('intended', 'waiting', 'sending', 'accepted')) AS waiting,
-            count(*) FILTER (WHERE state = 'unknown') AS unknown,
-            count(*) FILTER (WHERE state = 'dead_letter') AS dead,
-            count(*) FILTER (WHERE state = 'settled') AS settled
-            FROM deliveries.delivery GROUP BY 1) d USING (connection) ORDER BY 1""",
+        """SELECT connection, c.circuit, c.failures, c.retry_at, c.reason, c.since, c.last_ok_at, c.calls,
+            c.failed_calls, coalesce(o.waiting, 0) + coalesce(s.sending, 0), coalesce(o.unknown, 0),
+            coalesce(d.dead, 0), coalesce(d.rejected, 0), o.oldest, d.oldest
+        FROM deliveries.connection c
+        FULL JOIN (SELECT connection, count(*) FILTER (WHERE state <> 'unknown') AS waiting,
+            count(*) FILTER (WHERE state = 'unknown') AS unknown, min(created_at) AS oldest
+            FROM deliveries.delivery WHERE state IN ('intended', 'waiting', 'unknown', 'accepted') AND mode = 'act'
+            GROUP BY 1) o USING (connection)
+        FULL JOIN (SELECT connection, count(*) AS sending FROM deliveries.delivery
+            WHERE claimed_by IS NOT NULL AND state = 'sending' GROUP BY 1) s USING (connection)
+        FULL JOIN (SELECT connection, count(*) FILTER (WHERE state = 'dead_letter') AS dead,
+            count(*) FILTER (WHERE state = 'rejected') AS rejected, min(updated_at) AS oldest
+            FROM deliveries.delivery WHERE state IN ('rejected', 'dead_letter') AND mode <> 'observe'
+            GROUP BY 1) d USING (connection)
+        ORDER BY 1""",
     )
     names = (
         *("connection", "circuit", "failures", "retry_at", "reason", "since", "last_ok_at", "calls"),
-        *("failed_calls", "waiting", "unknown", "dead", "settled"),
+        *("failed_calls", "waiting", "unknown", "dead", "rejected", "oldest_owed_at", "oldest_aside_at"),
     )
     return [dict(zip(names, row, strict=True)) for row in await found.fetchall()]
 

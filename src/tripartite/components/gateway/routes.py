@@ -160,6 +160,11 @@ def routes(ports: Ports, door: Door) -> list[HTTPRouteHandler]:
             raise Problem("access.not_found", 404, f"No intake {intake_id}.")
         return found
 
+    @get("/v1/streams", opt=permission("estate.read"), summary="How far each stream of each connection was read")
+    async def list_streams() -> Page:
+        async with ports.db.connection() as connection:
+            return Page(await store.streams(connection))
+
     @get("/v1/raw/{digest:str}", opt=permission("raw.read"), summary="The bytes as received, by digest")
     async def raw(request: Request[Any, Any, Any], digest: str) -> Response[bytes]:
         async with ports.db.connection() as connection:
@@ -179,6 +184,7 @@ def routes(ports: Ports, door: Door) -> list[HTTPRouteHandler]:
         webhook,
         intakes,
         one_intake,
+        list_streams,
         raw,
     ]
 

@@ -220,6 +220,13 @@ async def pull_cursor(connection: Connection, name: str, stream: str) -> str:
     return str(row[0]) if row else ""
 
 
+async def streams(connection: Connection) -> list[dict[str, Any]]:
+    """How far each stream of each connection was read, when last, and what its last failures said."""
+    names = ("connection", "stream", "cursor", "pulled_at", "failures", "detail")
+    found = await execute(connection, f"SELECT {', '.join(names)} FROM gateway.pull ORDER BY connection, stream")
+    return [dict(zip(names, row, strict=True)) for row in await found.fetchall()]
+
+
 async def keep_cursor(connection: Connection, name: str, stream: str, cursor: str, at: datetime) -> None:
     await execute(
         connection,

@@ -217,11 +217,12 @@ class Connected(msgspec.Struct, frozen=True):
     sentence: str
     waiting: int
     unknown: int
-    dead: int
-    settled: int
+    aside: int
     calls: int
     failed_calls: int
     last_ok_at: str
+    oldest_owed_at: str
+    oldest_aside_at: str
 
 
 def connections(rows: Sequence[Mapping[str, Any]], formats: Formats) -> list[Connected]:
@@ -240,10 +241,10 @@ def connections(rows: Sequence[Mapping[str, Any]], formats: Formats) -> list[Con
                 mark=mark,
                 sentence=sentence,
                 last_ok_at=str(row.get("last_ok_at") or ""),
-                **{
-                    name: int(row.get(name) or 0)
-                    for name in ("waiting", "unknown", "dead", "settled", "calls", "failed_calls")
-                },
+                oldest_owed_at=str(row.get("oldest_owed_at") or ""),
+                oldest_aside_at=str(row.get("oldest_aside_at") or ""),
+                aside=int(row.get("dead") or 0) + int(row.get("rejected") or 0),
+                **{name: int(row.get(name) or 0) for name in ("waiting", "unknown", "calls", "failed_calls")},
             )
         )
     return found
