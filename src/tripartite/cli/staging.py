@@ -48,6 +48,7 @@ MACHINE = (
 PERSON = (
     *("console.read", "invoice.read", "order.read", "receipt.read", "supplier.read", "exception.read", "intake.read"),
     *("lineage.read", "delivery.read", "estate.read", "trace.read", "audit.read", "raw.read", "payment.read"),
+    *("requisition.read", "approval.read", "budget.read", "delivery.replay"),
     # The demo's reader acts for accounts payable and the buyers, within what the policy lets these teams release.
     *("hold.release", "invoice.short_pay", "approval.decide", "invoice.refuse"),
     *("exception.work", "exception.refuse", "role.ap", "role.buyer"),
