@@ -110,6 +110,16 @@ async def test_what_is_not_there_yet_says_what_it_waits_for(api: Api, house: Hou
     assert len(rows["events"]) > 3
 
 
+async def test_what_a_reader_may_not_see_is_not_called_missing(api: Api, house: House) -> None:
+    await ordered_and_received(house)
+    some = await reader(api, "sam", ("console.read", "lineage.read", "order.read"))
+    text = await some.text(PAGE)
+    assert f"Order {ORDER}" in text
+    assert "Cannot be shown. sam may not do this; it takes the permission 'requisition.read'." in text
+    assert "No requisition is named" not in text
+    assert "Nothing came yet." not in text
+
+
 async def test_another_company_s_transaction_is_not_found(api: Api, house: House) -> None:
     await ordered_and_received(house)
     paula = await reader(api, "paula", companies=["PL02"])

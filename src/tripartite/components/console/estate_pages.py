@@ -34,7 +34,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
             answers = await visit.asking.all(
                 {"connections": path("connections"), "backlog": path("backlog"), "streams": path("streams")}
             )
-            rows = required(answers["connections"])["items"]
+            rows = lists.with_streams(required(answers["connections"])["items"], answers["streams"].items)
             backlog = answers["backlog"]
             context = surroundings(
                 visit,
@@ -72,7 +72,8 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
                     "aside": path("dead-letters", connection=name),
                 }
             )
-            rows = [row for row in required(answers["connections"])["items"] if row["connection"] == name]
+            known = lists.with_streams(required(answers["connections"])["items"], answers["streams"].items)
+            rows = [row for row in known if row["connection"] == name]
             if not rows:
                 raise Unavailable(Answer(404, words=f"The estate has no connection {name}."))
             context = surroundings(

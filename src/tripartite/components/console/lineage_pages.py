@@ -36,10 +36,9 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
             missing = {f"invoices/{i}": path("invoices", i, "status") for _, i in wanted.invoices if i not in known}
             found["invoices"] += [each.body for each in (await visit.asking.all(missing)).values() if each.ok]
             sent = await _deliveries(visit, found)
-            steps = chain(found, sent.items if sent else [], visit.formats)
+            steps = chain(found, sent.items if sent else [], visit.formats, _troubles(answers))
             trace_id = query_of(visit).get("trace", "")
             spans = (await visit.asking.one(path("traces", trace_id))).items if trace_id else []
-            refused = [each for name, each in answers.items() if not each.ok and each.status != 404]
             context = surroundings(
                 visit,
                 request,
@@ -51,7 +50,6 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
                 steps=steps,
                 late=late(steps),
                 events=events,
-                refused=refused,
                 sent=sent,
                 trace=waterfall(trace_id, spans, visit.formats) if trace_id else None,
                 trace_id=trace_id,
@@ -100,6 +98,15 @@ def _bodies(answers: Mapping[str, Answer], kind: str) -> list[Mapping[str, Any]]
             one = kind not in ("budgets", "receipts", "invoices")
             found += [each for each in ([answer.body] if one else answer.items) if each not in found]
     return found
+
+
+def _troubles(answers: Mapping[str, Answer]) -> dict[str, str]:
+    """Why documents of a kind could not be had, in their owner's words; what is not there is no trouble."""
+    return {
+        name.partition("/")[0]: answer.words
+        for name, answer in answers.items()
+        if not answer.ok and answer.status != 404
+    }
 
 
 async def _deliveries(visit: Visit, found: Mapping[str, list[Mapping[str, Any]]]) -> Answer | None:

@@ -268,6 +268,8 @@ def health(connection: Mapping[str, Any], formats: Formats) -> tuple[Mark, str]:
         return Mark("agree", "Answers"), f"Last good answer {formats.ago(last)}."
     if connection.get("calls"):
         return Mark("hold", "No answer yet"), f"{connection['calls']} calls, none answered."
+    if pulled := connection.get("pulled_at"):
+        return Mark("agree", "Answers"), f"Read {formats.ago(pulled)}; nothing was owed to it so far."
     if connection.get("role") == "documents":
         return Mark("wait", "Listens"), "It brings documents; nothing is asked of it."
     return Mark("wait", "Quiet"), "No message was owed to it so far."
@@ -281,7 +283,8 @@ def delivery_sentence(delivery: Mapping[str, Any], formats: Formats) -> str:
     again = f"{formats.clock(delivery['due_at'])} ({formats.ago(delivery['due_at'])})"
     match delivery["state"]:
         case "settled":
-            how = f", found by asking {delivery['probes']} times" if delivery["probes"] else ""
+            times = "once" if delivery["probes"] == 1 else f"{delivery['probes']} times"
+            how = f", found by asking {times}" if delivery["probes"] else ""
             return f"{where} has it as {delivery['remote_ref']}{how}."
         case "unknown":
             asked = [tried for tried in delivery["tries"] if tried["act"] == "probe"]

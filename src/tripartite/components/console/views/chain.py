@@ -71,14 +71,19 @@ class Step(msgspec.Struct, frozen=True):
     waits: str
     at: str = ""
     after: str = ""
+    trouble: str = ""  # why nothing can be said; then it is not known whether there is something
 
 
 Answers = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
-def chain(found: Answers, deliveries: Sequence[Mapping[str, Any]], formats: Formats) -> list[Step]:
+def chain(
+    found: Answers, deliveries: Sequence[Mapping[str, Any]], formats: Formats, troubles: Mapping[str, str] | None = None
+) -> list[Step]:
     """The steps, from the answers about `requisitions`, `approvals`, `budgets`, `orders`, `receipts`, `invoices` and
     `payments` (each the bodies of the owner's answers) and every delivery about them.
+
+    `troubles` says in words why documents of a kind could not be had.
     """
     by_object: dict[str, list[Mapping[str, Any]]] = {}
     by_key = {each["key"]: each for each in deliveries}
@@ -103,7 +108,22 @@ def chain(found: Answers, deliveries: Sequence[Mapping[str, Any]], formats: Form
         _step("Bank statement", "estate", _statements(found["payments"], formats),
               "No statement of the bank shows it yet."),
     ]  # fmt: skip
-    return _with_lags(steps, formats)
+    kinds = (
+        "requisitions",
+        "approvals",
+        "budgets",
+        "orders",
+        "receipts",
+        "invoices",
+        "invoices",
+        "payments",
+        "payments",
+    )
+    told = [
+        msgspec.structs.replace(step, trouble=(troubles or {}).get(kind, "") if not step.documents else "")
+        for step, kind in zip(steps, kinds, strict=True)
+    ]
+    return _with_lags(told, formats)
 
 
 def _step(name: str, icon: str, documents: Sequence[Document], waits: str) -> Step:

@@ -250,6 +250,15 @@ def connections(rows: Sequence[Mapping[str, Any]], formats: Formats) -> list[Con
     return found
 
 
+def with_streams(rows: Sequence[Mapping[str, Any]], streams: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """`/v1/connections` with the time at which each was last read without trouble, from `/v1/streams`."""
+    last: dict[str, str] = {}
+    for each in streams:
+        if not each["failures"]:
+            last[each["connection"]] = max(last.get(each["connection"], ""), str(each["pulled_at"]))
+    return [{**row, "pulled_at": last.get(row["connection"], "")} for row in rows]
+
+
 def behind(backlog: Sequence[Mapping[str, Any]]) -> int:
     """How many messages are written and not yet read, over all consumers."""
     return sum(int(row["behind"] or 0) for row in backlog)
