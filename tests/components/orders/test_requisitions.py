@@ -11,6 +11,7 @@ import pytest
 from support.house import House, arrival, replaced
 from support.papers import order
 from tripartite.components.gateway.flows import ask_due
+from tripartite.components.orders import budget_store
 from tripartite.components.orders.flows import ask_budgets_again
 from tripartite.connectors.coupa import simulator
 from tripartite.connectors.coupa.transform import readers_for
@@ -259,6 +260,30 @@ async def test_a_fresh_answer_is_not_asked_for_again_and_an_old_one_is(house: Ho
     house.clock.turn(600)
     await house.bring(wish("31009"))
     assert len([each for each in await house.messages(ASKS, Ask) if each.question == "budget_check"]) == 2
+
+
+async def test_many_requisitions_of_one_cost_centre_are_decided_together_and_the_earlier_ones_left_alone(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A year's requisitions stand on a few cost centres: none of them is decided again for each that comes."""
+    await house.bring(wish())
+    await answer(house)
+    await bring_budget(house, budget("1000.00"))
+    before = len(await told(house, "budget.checked"))
+    looked: list[int] = []
+    live = budget_store.live_checks
+
+    async def counted(*given: Any) -> Any:
+        found = await live(*given)
+        looked.append(len(found))
+        return found
+
+    monkeypatch.setattr(budget_store, "live_checks", counted)
+    house.clock.turn(60)
+    await house.bring(*(wish(str(number)) for number in range(31100, 31120)))
+    assert {row[2] for row in await checks(house)} == {"covered"}
+    assert len(await told(house, "budget.checked")) == before + 20
+    assert sum(looked) == 20, "each is looked at once"
 
 
 async def test_a_check_without_an_answer_is_asked_for_again_after_a_minute(house: House) -> None:

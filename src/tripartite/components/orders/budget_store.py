@@ -131,9 +131,9 @@ async def checks_of(connection: Connection, ids: Collection[str]) -> list[Check]
     return [Check(*row) for row in await found.fetchall()]
 
 
-async def live_checks(connection: Connection, centre: Centre) -> list[Check]:
+async def live_checks(connection: Connection, centre: Centre, only: Collection[str] | None = None) -> list[Check]:
     """The checks of a cost centre that a new word may change, locked: those without an answer, and those of the
-    newest version of a requisition that is not ordered yet.
+    newest version of a requisition that is not ordered yet. `only`: of these ids.
     """
     found = await execute(
         connection,
@@ -141,8 +141,9 @@ async def live_checks(connection: Connection, centre: Centre) -> list[Check]:
         LEFT JOIN orders.requisition r ON (r.company_code, r.number, r.version)
             = (c.company_code, c.requisition, c.version) AND r.status IN ('pending', 'approved')
         WHERE (c.company_code, c.cost_centre) = (%s, %s) AND (c.outcome = 'pending' OR r.number IS NOT NULL)
+            AND (%s::text[] IS NULL OR c.check_id = ANY(%s))
         ORDER BY c.check_id FOR UPDATE OF c""",
-        centre,
+        (*centre, *[sorted(only) if only is not None else None] * 2),
     )
     return [Check(*row) for row in await found.fetchall()]
 

@@ -76,25 +76,33 @@ class Budgets:
     def __init__(self, ports: Ports) -> None:
         self._ports = ports
 
-    async def open_checks(self, connection: Connection, checks: Sequence[Check], cause: Message) -> list[Outgoing]:
-        """Record new checks. A fresh answer decides at once; else procurement is asked. Returns what to tell."""
-        known = await store.known_checks(connection, {each.check_id for each in checks})
-        new = list({each.check_id: each for each in checks if each.check_id not in known}.values())
+    async def open_checks(self, connection: Connection, wanted: Sequence[tuple[Check, Message]]) -> list[Outgoing]:
+        """Record new checks, each with what woke it. A fresh answer decides these at once, and no others: what is known
+        has not changed. Else procurement is asked. Returns what to tell.
+        """
+        known = await store.known_checks(connection, {each.check_id for each, _ in wanted})
+        causes = {each.check_id: cause for each, cause in wanted if each.check_id not in known}
+        new = list({each.check_id: each for each, _ in wanted if each.check_id in causes}.values())
         await store.keep_checks(connection, new)
         outgoing: list[Outgoing] = []
         now = self._ports.clock.now()
         asked = []
-        for centre in sorted({(each.company_code, each.cost_centre) for each in new}):
+        by_centre: dict[Centre, list[Check]] = {}
+        for each in new:
+            by_centre.setdefault((each.company_code, each.cost_centre), []).append(each)
+        for centre in sorted(by_centre):
+            mine = {each.check_id: causes[each.check_id] for each in by_centre[centre]}
+            cause = next(iter(mine.values()))
             place = (centre[0], QUESTION, centre[1])
             answer = await store.answered(connection, place)
             if answer is not None and now - answer[0] <= FRESH and not answer[2]:
-                outgoing += await self._decide(connection, centre, answer[0], "", cause)
+                outgoing += await self._decide(connection, centre, answer[0], "", cause, only=mine)
             elif can_ask(self._ports, centre[0]):
                 asked.append(place)
                 outgoing.append(self._asking(centre, cause))
             else:
                 words = "no procurement system of the company can be asked"
-                outgoing += await self._decide(connection, centre, now, words, cause)
+                outgoing += await self._decide(connection, centre, now, words, cause, only=mine)
         await store.note_asked(connection, asked, now)
         return outgoing
 
@@ -144,12 +152,22 @@ class Budgets:
         await publish(connection, outgoing)
 
     async def _decide(
-        self, connection: Connection, centre: Centre, as_of: datetime, failed: str, cause: Message
+        self,
+        connection: Connection,
+        centre: Centre,
+        as_of: datetime,
+        failed: str,
+        cause: Message,
+        *,
+        only: Mapping[str, Message] | None = None,
     ) -> list[Outgoing]:
-        """Decide the live checks of a cost centre by the lines that are known. `failed`: nobody could answer."""
-        checks = await store.live_checks(connection, centre)
+        """Decide the live checks of a cost centre by the lines that are known. `failed`: nobody could answer. `only`:
+        these checks, each with what woke it.
+        """
+        checks = await store.live_checks(connection, centre, only)
         lines = [line for line, _ in await store.lines_of(connection, centre)]
         changed: list[Check] = []
+        same: list[Check] = []
         for check in checks:
             if failed:
                 if check.outcome != "pending":
@@ -160,17 +178,19 @@ class Budgets:
             said = (verdict.outcome, verdict.words, verdict.available, verdict.missing)
             if (check.outcome, check.words, check.available, check.missing) == said:
                 check.as_of = max(check.as_of or as_of, as_of)
-                await store.keep_checks(connection, [check])
+                same.append(check)
                 continue
             check.outcome, check.words, check.available, check.missing = said
             check.as_of = as_of
             changed.append(check)
-        await store.keep_checks(connection, changed)
+        await store.keep_checks(connection, [*changed, *same])
         await write_leaves(connection.cursor(), [self._leaf(check) for check in changed])
+        woke = {check.check_id: (only or {}).get(check.check_id, cause) for check in changed}
         keys: Mapping[tuple[str, str], Message] = {
-            (check.company_code, check.requisition): cause for check in changed if check.requisition
+            (check.company_code, check.requisition): woke[check.check_id] for check in changed if check.requisition
         }
-        return [*(_told(check, cause) for check in changed), *await judge(self._ports, connection, keys)]
+        told = [_told(check, woke[check.check_id]) for check in changed]
+        return [*told, *await judge(self._ports, connection, keys)]
 
     def _leaf(self, check: Check) -> Leaf:
         record = {

@@ -158,7 +158,7 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
 
         async def work(connection: Connection) -> None:
             made.clear()
-            outgoing = []
+            wanted: list[tuple[Check, Message]] = []
             for place, question in enumerate(questions):
                 checks = await _checks(ports, connection, question, place)
                 made.extend(each.check_id for each in checks)
@@ -171,7 +171,8 @@ def routes(ports: Ports) -> list[HTTPRouteHandler]:
                     occurred_at=ports.clock.now(),
                     payload=b"",
                 )
-                outgoing += await budgets.open_checks(connection, checks, cause)
+                wanted += [(each, cause) for each in checks]
+            outgoing = await budgets.open_checks(connection, wanted)
             kept = msgspec.json.encode(made)
             if key and not await KEYS.keep(connection, caller, key, digest, kept):
                 raise Problem("intake.key_reused", 409, f"The key {key!r} is being used by another request right now.")

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from tripartite.components.orders import requisition_store, store
+from tripartite.components.orders.budget_store import Check
 from tripartite.components.orders.budgets import Budgets, can_ask, new_check, today
 from tripartite.components.orders.judging import NOT_BOUGHT_YET, judge
 from tripartite.components.orders.requisition_store import Key, Link
@@ -113,24 +114,26 @@ class Requisitions:
         await write_leaves(connection.cursor(), leaves)
 
     async def _check(self, connection: Connection, new: Sequence[tuple[Message, Requisition]]) -> list[Outgoing]:
-        outgoing: list[Outgoing] = []
+        checks: list[tuple[Check, Message]] = []
         now = self._ports.clock.now()
         for message, value in new:
             if value.status not in NOT_BOUGHT_YET or not can_ask(self._ports, value.company_code):
                 continue
-            checks = [
-                new_check(
-                    stable_id("bdg", value.company_code, value.number, str(value.version), wanted.cost_centre),
-                    wanted,
-                    message.correlation_id,
-                    now,
-                    requisition=value.number,
-                    version=value.version,
+            checks += [
+                (
+                    new_check(
+                        stable_id("bdg", value.company_code, value.number, str(value.version), wanted.cost_centre),
+                        wanted,
+                        message.correlation_id,
+                        now,
+                        requisition=value.number,
+                        version=value.version,
+                    ),
+                    message,
                 )
                 for wanted in wanted_of(value, today(self._ports, value.company_code))
             ]
-            outgoing += await self._budgets.open_checks(connection, checks, message)
-        return outgoing
+        return await self._budgets.open_checks(connection, checks) if checks else []
 
     async def on_order_events(self, connection: Connection, batch: Batch) -> None:
         """Record which requisition an order came from, and join the two."""
