@@ -27,6 +27,7 @@ from tripartite.rehearsal.treasury import Desk
 from tripartite.rehearsal.vendors import Vendors
 from tripartite.runtime.auth import create_account, create_token
 from tripartite.runtime.db import Database
+from tripartite.runtime.postgres import EmbeddedPostgres
 from tripartite.runtime.settings import Settings
 
 KINDS = ("coupa", "capture", "sap_s4hana", "warehouse", "avalara", "iso20022_bank")
@@ -239,12 +240,14 @@ def _settings_of(kind: str, port: int) -> dict[str, str]:
 
 
 def _forget(home: Path) -> None:
-    """Begin with nothing: an earlier demo's database is stopped and removed."""
-    from tripartite.runtime.postgres import EmbeddedPostgres
-
-    if (home / "postgres").exists():
-        EmbeddedPostgres(home).shut_down()
+    """Begin with nothing: an earlier demo's database is stopped and removed, wherever it had to be put."""
+    if not home.exists():
+        return
+    server = EmbeddedPostgres(home)
+    server.shut_down()
     shutil.rmtree(home, ignore_errors=True)
+    # Where the database's own user cannot walk to the home, the cluster lies elsewhere.
+    shutil.rmtree(server.data, ignore_errors=True)
 
 
 def _is_free(port: int) -> bool:
