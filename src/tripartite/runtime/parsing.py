@@ -29,7 +29,7 @@ import msgspec
 
 from tripartite.core.codec import encode, plain
 from tripartite.core.objects import Invoice, Order, Party, Receipt
-from tripartite.runtime.protocol import ObjectKind, Raw, Reader, ReadResult, Unreadable
+from tripartite.runtime.protocol import ObjectKind, Raw, Reader, ReadResult, Trust, Unreadable
 
 _LENGTH = struct.Struct(">I")
 _LARGEST_HEADER = 64 * 1024 * 1024
@@ -81,6 +81,7 @@ class _Asked(msgspec.Struct, frozen=True):
     media_type: str
     connection: str
     length: int
+    trust: Trust | None = None
 
 
 class _Answered(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -217,7 +218,7 @@ def serve(readers: Mapping[str, Reader], memory_bytes: int = 0) -> None:
         answers: list[_Answered] = []
         payloads: list[bytes] = []
         for item, body in zip(batch.items, bodies, strict=True):
-            answer = parse_one(readers, item.format, Raw(body, item.media_type, item.connection))
+            answer = parse_one(readers, item.format, Raw(body, item.media_type, item.connection, item.trust))
             if isinstance(answer, Parsed):
                 answers.append(_Answered(head=answer.head, length=len(answer.payload)))
                 payloads.append(answer.payload)
@@ -299,7 +300,7 @@ class _Worker:
         header = _json.encode(
             _Batch(
                 self._limits.cpu_seconds,
-                tuple(_Asked(name, raw.media_type, raw.connection, len(raw.content)) for name, raw in items),
+                tuple(_Asked(name, raw.media_type, raw.connection, len(raw.content), raw.trust) for name, raw in items),
             )
         )
         process.stdin.writelines([_LENGTH.pack(len(header)), header, *(raw.content for _, raw in items)])

@@ -113,12 +113,21 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     secrets: Mapping[str, Secret] = {}
 
 
+class Trust(msgspec.Struct, frozen=True):
+    """Who may sign the documents of a connection: certificates as PEM; whether a signature is due; when they came."""
+
+    signers: str
+    due: bool
+    at: datetime
+
+
 class Raw(msgspec.Struct, frozen=True):
     """Bytes as received and what is known of them from outside: the connection, not the document, says who speaks."""
 
     content: bytes
     media_type: str
     connection: str = ""
+    trust: Trust | None = None  # where the estate says who signs what comes over this connection
 
 
 class Unreadable(msgspec.Struct, frozen=True):

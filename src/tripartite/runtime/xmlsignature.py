@@ -1,9 +1,9 @@
-"""Signatures inside XML: what must not be believed, found by form. Nothing here is verified by a key.
+"""Signatures inside XML: what must not be believed, found by form. Keys are the business of xmlverify.py.
 
-Who sent a document is known from its channel and never from the document, so a signature adds nothing that is used; it
-must not take anything away either. A document whose signature speaks of another element than the one that is read, or
-asks to run something, was made to deceive somebody, and is refused. What passes is unverified, and is said to be
-(connectors/documents/dropped.py).
+Who sent a document is known from its channel and never from the document. Where the estate names no signers for the
+channel a signature adds nothing that is used; it must not take anything away either. A document whose signature speaks
+of another element than the one that is read, or asks to run something, was made to deceive somebody, and is refused.
+What passes is unverified here, and is said to be (connectors/documents/dropped.py).
 
     intake.signature_invalid   signs another element, nothing, or what cannot be told; keyed by a shared secret
     intake.active_content      an XSLT transform

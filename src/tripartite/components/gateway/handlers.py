@@ -16,6 +16,7 @@ import msgspec
 
 from tripartite.components.gateway import names as naming
 from tripartite.components.gateway import store
+from tripartite.components.gateway.trusting import trust_of
 from tripartite.connectors import registry
 from tripartite.core import codec
 from tripartite.core.envelope import Message
@@ -91,7 +92,12 @@ class Gateway:
         received = [codec.decode_own(message.payload, Received) for message in batch.messages]
         async with self._ports.db.connection() as connection:
             bytes_of = await store.contents(connection, [each.digest for each in received])
-        raws = [Raw(bytes_of[each.digest], each.media_type, each.connection) for each in received]
+        trusts = {
+            each.connection: trust_of(self._ports.estate, each.connection, self._ports.clock.now()) for each in received
+        }
+        raws = [
+            Raw(bytes_of[each.digest], each.media_type, each.connection, trusts[each.connection]) for each in received
+        ]
         results: list[WasRead | Unreadable] = [Unreadable("intake.type_not_supported", "", "")] * len(raws)
         untrusted: list[int] = []
         for place, (each, raw) in enumerate(zip(received, raws, strict=True)):

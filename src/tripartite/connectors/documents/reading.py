@@ -25,6 +25,7 @@ from tripartite.connectors.documents.ubl.receipt import receipt_from
 from tripartite.core.objects import Invoice, Order, Receipt
 from tripartite.runtime.protocol import ObjectKind, Raw, Read, Reader, ReadResult, Unreadable
 from tripartite.runtime.xml import XmlLimits, XmlRefused, pointer_of, read_xml
+from tripartite.runtime.xmlsignature import SignatureRefused
 
 _Build = Callable[[Element, Source], Invoice | Order | Receipt]
 
@@ -129,10 +130,31 @@ def _read(raw: Raw, wanted: str) -> Read:
         name, kind, build = _found(root)
         if wanted and name != wanted:
             raise XmlRefused("intake.type_not_supported", pointer_of(root), f"is {name}, and was to be {wanted}")
+        if raw.trust is not None:
+            root = _trusted(root, raw)
         value = build(root, source)
     except XmlRefused as refused:
         return _unreadable(refused, name)
     return ReadResult(kind, value, tuple(sorted(source.dropped)), name)
+
+
+def _trusted(root: Element, raw: Raw) -> Element:
+    """The document as its signature covers it, by whom the estate names. Errors: `XmlRefused`."""
+    trust = raw.trust
+    assert trust is not None, "asked only where signers are named"
+    # Few connections name signers, and a worker that meets none need not hold what verifies them.
+    from tripartite.runtime.xmlverify import Signers, verified
+
+    try:
+        signers = Signers(trust.signers)
+    except ValueError as error:
+        detail = f"the certificates that the estate names for this connection cannot be read: {error}"
+        raise XmlRefused("intake.signature_invalid", pointer_of(root), detail[:300]) from None
+    try:
+        signed = verified(root, raw.content, signers, trust.at, due=trust.due)
+    except SignatureRefused as refused:
+        raise XmlRefused(refused.reason_code, pointer_of(refused.element), refused.detail) from None
+    return root if signed is None else read_xml(signed)
 
 
 def _unreadable(refused: XmlRefused, name: str = "") -> Unreadable:
