@@ -1,7 +1,7 @@
 # The commands of this house; `make` lists them. Each does the set-up that it needs.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint check bench drills test-real test-browser clean lock
+.PHONY: help setup demo test lint check bench drills test-real test-browser test-parts clean lock
 
 BIN := .venv/bin
 
@@ -54,6 +54,9 @@ test-real: setup ## only what reads documents that others made; none of it may b
 
 test-browser: setup ## the console in a real Chromium, headless (needs Debian's package chromium)
 	$(BIN)/pytest -m browser tests/browser
+
+test-parts: setup ## each part in a process of its own, stopped, upgraded and started again while documents come
+	$(BIN)/pytest -m parts tests/parts
 
 lock: setup ## resolves the dependencies anew and writes their hashes to requirements.lock
 	$(BIN)/python scripts/lock.py

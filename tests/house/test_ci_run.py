@@ -50,18 +50,18 @@ def run(checkout: Path, *, chromium: bool, fail: str = "") -> tuple[int, str, st
 def test_the_browser_is_used_where_there_is_one_without_the_guard_of_the_real_documents(checkout: Path) -> None:
     status, out, err, made = run(checkout, chromium=True)
     assert (status, err) == (0, "")
-    assert made == ["lint test [-p house.sample_guard --durations 25]", "test-browser []"]
+    assert made == ["lint test [-p house.sample_guard --durations 25]", "test-parts []", "test-browser []"]
     assert "tried in Chromium" in out
 
 
 def test_without_a_browser_its_tests_are_named_as_not_run(checkout: Path) -> None:
     status, out, err, made = run(checkout, chromium=False)
     assert status == 0
-    assert [line.split(" [")[0] for line in made] == ["lint test"]
+    assert [line.split(" [")[0] for line in made] == ["lint test", "test-parts"]
     assert "NOT RUN: tests/browser" in out
     assert "NOT RUN: tests/browser" in err
 
 
-@pytest.mark.parametrize("fails", ["lint", "test-browser"])
+@pytest.mark.parametrize("fails", ["lint", "test-parts", "test-browser"])
 def test_what_fails_fails_the_run(checkout: Path, fails: str) -> None:
     assert run(checkout, chromium=True, fail=fails)[0] != 0
