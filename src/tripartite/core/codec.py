@@ -217,7 +217,7 @@ def read_canonical(data: bytes, kind: type[T]) -> tuple[T, bytes]:
     try:
         value = decode(data, kind)
         written = encode(value)
-    except Malformed:
+    except (Malformed, UnicodeDecodeError):
         _refuse_unknown(check_strict(data), kind, "")  # what is wrong at the root is told first
         raise
     if written != data or b"\\u0000" in data:
