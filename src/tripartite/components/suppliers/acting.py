@@ -57,7 +57,8 @@ class SupplierActs(ExceptionActs):
         done = await super().duties(connection, seen, person)
         records = await store.records_of(connection, [seen.record.object_id])
         kept = await store.around(connection, sorted(records))
-        by = {each.stated.value.changed_by.casefold() for each in kept.values() if each.stated.value.changed_by}
+        values = [kept[key].stated.value for key in records if key in kept]  # what looks like it is not it
+        by = {value.changed_by.casefold() for value in values if value.changed_by}
         return done | ({"supplier master"} if person.casefold() in by else set())
 
     def withheld(self, record: ExceptionRecord, what: What) -> str:
