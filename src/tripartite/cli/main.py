@@ -207,6 +207,14 @@ def match(*paths: Path, json: Json = False, explain: bool = False) -> int:
     return run(list(paths), json=json, explain=explain)
 
 
+@app.command(name="replay-log")
+def replay_log(folder: Path, json: Json = False, seed: int = 7) -> int:
+    """Play a real process log (BPI Challenge 2019) through the match; how blocks and holds agree, per category."""
+    from tripartite.cli.replay_log import run
+
+    return run(folder, json=json, seed=seed)
+
+
 @app.command
 def bench(*names: str, json: Json = False, seconds: float = 10.0) -> int:
     """Measure: intake (JSON, UBL), end to end, the matching core, questions; each with its limit from the same run."""
