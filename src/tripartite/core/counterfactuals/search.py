@@ -76,7 +76,7 @@ def counterfactuals(
     if not wanted or result.replaced:
         return {}
     bill = next(one for one in book.bills if one.id == result.invoice_id)
-    scene = scene_around(book, bill, as_of, quotes, {pair.order_number for pair in result.pairs})
+    scene = scene_around(book, bill, as_of, quotes, result.orders)
     if len(scene.arrived) > MOST_BILLS:
         return {}
     around = scene.book()

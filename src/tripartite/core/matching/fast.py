@@ -87,6 +87,10 @@ class FastTrace(msgspec.Struct, frozen=True, eq=False):
             line.value - expected,
         )
 
+    def orders(self) -> frozenset[str]:
+        """The orders that its lines stand on."""
+        return frozenset((self.order.number,))
+
     def billed(self) -> tuple[Billed, ...]:
         """What is billed of each order line: as the document states it, in the order's unit."""
         number, lines = self.order.number, self.bill.doc.lines

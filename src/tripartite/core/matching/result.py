@@ -62,6 +62,8 @@ class Trace(Protocol):
 
     def pairs(self) -> tuple[Pair, ...]: ...
 
+    def orders(self) -> frozenset[str]: ...
+
     def billed(self) -> tuple[Billed, ...]: ...
 
     def allocations(self) -> tuple[Allocation, ...]: ...
@@ -102,6 +104,11 @@ class MatchResult(msgspec.Struct, frozen=True, eq=False):
     def pairs(self) -> tuple[Pair, ...]:
         """Order, receipt, invoice and variance per line, for showing side by side."""
         return self.trace.pairs()
+
+    @property
+    def orders(self) -> frozenset[str]:
+        """The orders that its lines stand on."""
+        return self.trace.orders()
 
     @property
     def billed(self) -> tuple[Billed, ...]:

@@ -43,6 +43,10 @@ class FullTrace(msgspec.Struct, frozen=True, eq=False):
         """Order, receipt, invoice and variance per line."""
         return tuple(_pair(piece) for piece in self.work.pieces)
 
+    def orders(self) -> frozenset[str]:
+        """The orders that its lines stand on."""
+        return frozenset(piece.ordered.order.number for piece in self.work.pieces)
+
     def billed(self) -> tuple[Billed, ...]:
         """What is billed of each order line: bills count, credits count against; value alone has no quantity."""
         found = []
