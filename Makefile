@@ -55,8 +55,8 @@ test-real: setup ## only what reads documents that others made; none of it may b
 test-browser: setup ## the console in a real Chromium, headless (needs Debian's package chromium)
 	$(BIN)/pytest -m browser tests/browser
 
-test-parts: setup ## each part in a process of its own, stopped, upgraded and started again while documents come
-	$(BIN)/pytest -m parts tests/parts
+test-parts: setup ## the slow ones: each part alone, stopped, upgraded and started again; the story with systems away
+	$(BIN)/pytest -m parts tests/parts tests/scenarios
 
 lock: setup ## resolves the dependencies anew and writes their hashes to requirements.lock
 	$(BIN)/python scripts/lock.py

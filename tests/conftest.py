@@ -114,6 +114,22 @@ def ports(house: House) -> Ports:
     return house.ports
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "parts: whole processes or stories for minutes; run by `make test-parts`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What is marked `parts` is left out unless asked for by `-m parts`: it wants the machine for itself.
+
+    Of the others the long scenarios begin first, so that no process is left alone with one at the end.
+    """
+    if "parts" not in (config.option.markexpr or ""):
+        left_out = [item for item in items if item.get_closest_marker("parts")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+    items.sort(key=lambda item: "scenarios" not in item.path.parts)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

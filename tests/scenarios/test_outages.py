@@ -57,6 +57,7 @@ def test_every_system_of_the_story_can_go_down() -> None:
     assert {kind for kind, _ in SYSTEMS.values()} == set(KINDS)
 
 
+@pytest.mark.parts  # two whole stories, one after the other: minutes, beside the other slow ones
 def test_the_outcome_is_the_same_with_systems_down_and_the_same_for_a_seed(tmp_path: Path) -> None:
     """Two runs of one seed, one of them with the ERP and the bank away: every document ends alike."""
     settings = Settings(home=tmp_path, port=24_600)
