@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import defaultdict
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 import psycopg
@@ -12,11 +14,12 @@ import pytest
 from support.house import House
 from tripartite.core.envelope import Message
 from tripartite.runtime import bus
-from tripartite.runtime.bus import Batch, Consumer, Outgoing, Poison, consume_once, publish, read
+from tripartite.runtime.bus import Batch, Consumer, Outgoing, Poison, Waiting, consume_once, publish, read
 from tripartite.runtime.db import Connection, DatabaseGone
 
 AT = datetime(2026, 11, 20, 8, tzinfo=UTC)
 TOPIC = "tests"
+Turns = list[tuple[str, str]]
 
 
 def message(number: int, *, company: str = "DE01", key: str = "k", payload: bytes = b"{}") -> Outgoing:
@@ -394,3 +397,36 @@ async def test_a_message_comes_back_as_it_was_published(house: House) -> None:
     async with house.db.connection() as connection:
         found, last = await read(connection, TOPIC, bus.partition_of("DE01", "k"), 0, 10)
     assert (found, last) == ([whole.message], 1)
+
+
+async def test_who_asks_at_the_same_moment_is_answered_by_one_query_each_with_its_own(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.publish(*(message(number, key=f"k{number}") for number in range(40)))
+    early = Reader()
+    await consume_once(house.db, early.consumer("early"))
+    asked = 0
+    plain = bus.waiting_partitions
+
+    async def counted(connection: Connection, consumers: Collection[Consumer]) -> dict[tuple[str, str], Turns]:
+        nonlocal asked
+        asked += 1
+        return await plain(connection, consumers)
+
+    monkeypatch.setattr(bus, "waiting_partitions", counted)
+    waiting = Waiting(house.db, random.Random(3))
+    late = [Reader().consumer(f"late {number}") for number in range(5)]
+    answers = await asyncio.gather(*(waiting.of(each) for each in (early.consumer("early"), *late)))
+    assert asked == 1
+    assert answers[0] == [], "it has read everything"
+    assert len({tuple(sorted(turns)) for turns in answers[1:]}) == 1, "the others have the same before them"
+    assert len(answers[1]) == bus.SHARDS
+    assert len({tuple(turns) for turns in answers[1:]}) > 1, "and do not all begin at the same end"
+
+
+async def test_a_failed_question_is_told_to_all_who_asked(house: House) -> None:
+    waiting = Waiting(house.db)
+    broken = Consumer("reader", "no\x00topic", Reader().handle)
+    results = await asyncio.gather(waiting.of(broken), waiting.of(Reader().consumer()), return_exceptions=True)
+    assert all(isinstance(each, Exception) for each in results)
+    assert await waiting.of(Reader().consumer()) == [], "the next question is asked anew"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import zlib
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -189,10 +190,14 @@ def _in_turns(by_company: dict[str, list[str]]) -> list[tuple[str, str]]:
 
 
 class Waiting:
-    """Asks what waits for the consumers of a process: those who ask at the same moment are answered by one query."""
+    """Asks what waits for the consumers of a process: those who ask at the same moment are answered by one query.
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
+    Where `chance` is given, a round begins anywhere among the partitions: processes that are woken together then rarely
+    reach for the same cursor, which only one of them gets.
+    """
+
+    def __init__(self, db: Database, chance: random.Random | None = None) -> None:
+        self._db, self._chance = db, chance
         self._asked: list[tuple[Consumer, asyncio.Future[list[tuple[str, str]]]]] = []
 
     async def of(self, consumer: Consumer) -> list[tuple[str, str]]:
@@ -217,7 +222,13 @@ class Waiting:
             return
         for consumer, answer in asked:
             if not answer.done():  # a consumer that was stopped meanwhile no longer listens
-                answer.set_result(found[consumer.name, consumer.topic])
+                answer.set_result(self._turned(found[consumer.name, consumer.topic]))
+
+    def _turned(self, turns: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        if self._chance is None or len(turns) < 2:
+            return turns
+        first = self._chance.randrange(len(turns))
+        return [*turns[first:], *turns[:first]]
 
 
 async def read(connection: Connection, topic: str, partition: str, after: int, limit: int) -> tuple[list[Message], int]:

@@ -240,7 +240,7 @@ class Process:
         self._spawn("spans", self.telemetry.keep_flushing(self.db))
         schedules: list[Schedule] = []
         consumers = [consumer for component in self.components for consumer in component.consumers(self.ports)]
-        waiting = Waiting(self.db)
+        waiting = Waiting(self.db, self.chance)
         for consumer in consumers:
             reading = run_consumer(self.db, consumer, self.hints, waiting=waiting)
             self._spawn(f"{consumer.name} {consumer.topic}", reading)

@@ -41,7 +41,7 @@ def _consumers(ports: Ports) -> list[Consumer]:
         Consumer("invoices", ORDER_EVENTS, handlers.on_order_events),
         Consumer("invoices", RECEIPT_EVENTS, handlers.on_receipt_events),
         Consumer("invoices", CANONICAL["invoice"], handlers.on_invoices_received, fill_ms=TOGETHER_MS),
-        Consumer("invoices", OUTCOMES, handlers.on_outcomes),
+        Consumer("invoices", OUTCOMES, handlers.on_outcomes, fill_ms=TOGETHER_MS),
         Consumer("invoices", INVOICE_COMMANDS, handlers.on_commands),
         Consumer("invoices", TAX_COMMANDS, quoting.on_commands),
         Consumer("invoices", CANONICAL["tax_quote"], quoting.on_quotes),

@@ -43,7 +43,7 @@ def _consumers(ports: Ports) -> list[Consumer]:
         Consumer("orders", ORDER_COMMANDS, handlers.on_commands),
         Consumer("orders", ANSWERS, handlers.on_answers),
         Consumer("orders", SUPPLIER_EVENTS, handlers.on_supplier_events),
-        Consumer("orders", OUTCOMES, handlers.on_outcomes),
+        Consumer("orders", OUTCOMES, handlers.on_outcomes, fill_ms=PICTURE_MS),
         Consumer("orders", RECEIPT_EVENTS, Received(ports).on_receipt_events),
         Consumer("orders", INVOICE_EVENTS, Billing(ports).on_invoice_events, fill_ms=PICTURE_MS),
         Consumer("orders", EXCEPTION_COMMANDS, acting.OrderActs(ports).on_commands),

@@ -26,7 +26,7 @@ def _consumers(ports: Ports) -> list[Consumer]:
         Consumer("payments", EXCEPTION_EVENTS, handlers.on_exception_events),
         Consumer("payments", INVOICE_EVENTS, handlers.on_invoice_events, fill_ms=PICTURE_MS),
         Consumer("payments", EXCEPTION_COMMANDS, acting.PaymentActs(ports).on_commands),
-        Consumer("payments", OUTCOMES, handlers.on_outcomes),
+        Consumer("payments", OUTCOMES, handlers.on_outcomes, fill_ms=PICTURE_MS),
         Consumer("payments", CANONICAL["payment_report"], handlers.on_payment_reports),
         Consumer("payments", CANONICAL["bank_statement"], handlers.on_bank_statements),
     ]

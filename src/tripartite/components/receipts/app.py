@@ -16,6 +16,8 @@ from tripartite.runtime.db import MigrationSet
 from tripartite.runtime.deliveries import OUTCOMES
 from tripartite.runtime.exception_routes import exception_routes
 
+PICTURE_MS = 50  # most outcomes are of postings, which are others' business
+
 
 def _consumers(ports: Ports) -> list[Consumer]:
     handlers = Receipts(ports)
@@ -23,7 +25,7 @@ def _consumers(ports: Ports) -> list[Consumer]:
         Consumer("receipts", CANONICAL["receipt"], handlers.on_receipts_received),
         Consumer("receipts", RECEIPT_COMMANDS, handlers.on_commands),
         Consumer("receipts", ANSWERS, handlers.on_answers),
-        Consumer("receipts", OUTCOMES, handlers.on_outcomes),
+        Consumer("receipts", OUTCOMES, handlers.on_outcomes, fill_ms=PICTURE_MS),
         Consumer("receipts", EXCEPTION_COMMANDS, acting.ReceiptActs(ports).on_commands),
     ]
 
