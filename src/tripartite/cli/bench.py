@@ -197,6 +197,19 @@ class Rig:
                 raise TimeoutError(f"{query}: {found} of {count}")
             await asyncio.sleep(LOOK_SECONDS)
 
+    async def _rest(self) -> None:
+        """Wait until every consumer has read what the preparation told: its work is not what is measured."""
+        for _ in range(600):
+            behind = await self.db.rows(
+                """SELECT count(*) FROM bus.head h
+                JOIN (SELECT DISTINCT consumer, topic FROM bus.cursor) k USING (topic)
+                LEFT JOIN bus.cursor c USING (consumer, topic, partition) WHERE h.head > coalesce(c.position, 0)"""
+            )
+            if behind[0][0] == 0:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
+        raise TimeoutError("what was prepared is not read to its end")
+
     async def prepare(self, cases: Sequence[made.Case]) -> None:
         """Orders and receipts of the cases, known before the clock starts; in the ERP too where there is one."""
         await self._post("/v1/purchase-orders", made.bulk([case.order for case in cases], BULK))
@@ -208,6 +221,7 @@ class Rig:
         await self.until("SELECT count(*) FROM invoices.receipt", total)
         if self.vendors is not None:
             await _tell_erp(self.vendors, cases)
+        await self._rest()
         async with self.db.connection() as connection:
             await connection.execute(b"SELECT 1")
 
