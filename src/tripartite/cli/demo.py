@@ -34,7 +34,7 @@ from tripartite.runtime.settings import Settings
 
 STUCK_SECONDS = 180.0  # a story in which nothing moved for so long, and which is not at rest, has failed
 QUIET_SECONDS = 0.7  # nothing moved for so long
-PATIENCE_SECONDS = 15.0  # for which a payment waits for you before the story releases it
+PATIENCE_SECONDS = 45.0  # for which a payment waits for you before the story releases it
 POLL_SECONDS = 3.8  # by then every system was asked once more
 
 
@@ -281,8 +281,9 @@ invoices arrive now, and some of it goes wrong on purpose.
   {stage.url}/invoices    open one that is posted: order, receipts and invoice side by side; History leads from
       its requisition to the posting and the payment, as each system said it
   {stage.url}/queue       what is held, why, who owns it and what would clear it
-  {stage.url}/v1/payment-proposals    what waits for two releases, as jonas or nadia sees it; for {PATIENCE_SECONDS:.0f}
-      seconds each they are left to you (POST .../releases), then the treasury of the story gives them
+  {stage.url}/payments    what waits for two releases: sign in as jonas, release, sign in as nadia, release; for
+      {PATIENCE_SECONDS:.0f} seconds each they are left to you, then the treasury of the story gives them
+  {stage.url}/estate      every system: how far behind it is, what was set aside
 
 Stop with Ctrl-C.
 """
